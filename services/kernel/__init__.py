@@ -1,0 +1,1 @@
+"""What all five services and the worker share; everything outside `http/` is free of FastAPI."""

@@ -1,0 +1,103 @@
+"""Settings of every process: environment variables that start with `PINGVAS_`, and nothing else.
+
+Built once, in `create_app` or `main`, never at import.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from blueprint.environments import ENVIRONMENTS, Environment, EnvironmentName
+from blueprint.jobs import JOBS, JobProtocol
+from blueprint.security import SECURITY
+
+PLACEHOLDERS = ("change-me", "changeme", "placeholder", "secret", "password", "example")
+
+
+class Settings(BaseSettings):
+    """What a process needs to know of the world around it.
+
+    A secret that is missing, too short or plainly a placeholder stops the start outside `local`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="PINGVAS_", extra="ignore", frozen=True)
+
+    env: EnvironmentName = "local"
+    database_url: SecretStr = SecretStr("")
+    """Role `app`: row-level security shows it one tenant a transaction."""
+    database_reader_url: SecretStr | None = None
+    database_worker_url: SecretStr | None = None
+    """Role `worker`: sees every tenant's jobs; the dispatcher, the catalogue and the GPU worker use it."""
+    database_owner_url: SecretStr | None = None
+    """Role `owner`: migrations only."""
+    database_schema: str = ""
+    database_pool: Annotated[int, Field(ge=1, le=100)] = 10
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    storage_url: str = ""
+    """`file:///folder` or `s3://bucket`; S3 takes the usual AWS_* variables for endpoint and credentials."""
+    models_dir: Path = Path("/models")
+    jwt_secret: SecretStr = SecretStr("")
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    lease_seconds: Annotated[float, Field(gt=0)] = JOBS.lease
+    renew_seconds: Annotated[float, Field(gt=0)] = JOBS.renew
+    sweep_seconds: Annotated[float, Field(gt=0)] = JOBS.sweep
+    republish_seconds: Annotated[float, Field(ge=0)] = JOBS.republish_after
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.renew_seconds * 3 > self.lease_seconds:
+            raise ValueError("PINGVAS_RENEW_SECONDS must be at most a third of PINGVAS_LEASE_SECONDS")
+        if self.environment.reserved:
+            weak = [name for name in ("jwt_secret",) if not _strong(getattr(self, name))]
+            if weak:
+                names = ", ".join(f"PINGVAS_{name.upper()}" for name in weak)
+                raise ValueError(
+                    f"{names} is missing, a placeholder or shorter than {SECURITY.secret_bytes_minimum} bytes; "
+                    f"{self.env} does not start without a real one"
+                )
+        return self
+
+    @cached_property
+    def environment(self) -> Environment:
+        return ENVIRONMENTS[self.env]
+
+    @property
+    def schema_name(self) -> str:
+        return self.database_schema or self.environment.schema
+
+    @cached_property
+    def jobs(self) -> JobProtocol:
+        """The job protocol with this process's own timing."""
+        return JobProtocol(
+            lease=self.lease_seconds,
+            renew=self.renew_seconds,
+            sweep=self.sweep_seconds,
+            republish_after=self.republish_seconds,
+        )
+
+    def require(self, name: str) -> SecretStr:
+        """A setting that only some processes need.
+
+        Raises:
+            SettingMissingError: it is not set; the message names the variable.
+        """
+        value = getattr(self, name)
+        if not isinstance(value, SecretStr) or not value.get_secret_value():
+            raise SettingMissingError(f"PINGVAS_{name.upper()} is not set, and this process cannot run without it")
+        return value
+
+
+class SettingMissingError(RuntimeError):
+    """A setting that this process needs is not there."""
+
+
+def _strong(secret: SecretStr) -> bool:
+    value = secret.get_secret_value()
+    return len(value.encode()) >= SECURITY.secret_bytes_minimum and not any(
+        word in value.lower() for word in PLACEHOLDERS
+    )
