@@ -12,7 +12,6 @@ from uuid import UUID
 
 import orjson
 import sqlalchemy as sa
-from psycopg.types.json import set_json_dumps, set_json_loads
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -116,12 +115,10 @@ class Database:
 def sync_engine(settings: Settings, *, role: str, pool: int = 4) -> sa.Engine:
     """The same for code without an event loop: the GPU worker's threads and migrations."""
     url = settings.require(f"database_{role}_url").get_secret_value()
-    _use_orjson()
     return sa.create_engine(url, pool_size=pool, max_overflow=2, **_options(settings))
 
 
 def _engine(url: str, settings: Settings) -> AsyncEngine:
-    _use_orjson()
     return create_async_engine(url, pool_size=settings.database_pool, max_overflow=0, **_options(settings))
 
 
@@ -129,16 +126,13 @@ def _options(settings: Settings) -> dict[str, Any]:
     return {
         "pool_timeout": POOL_SECONDS,
         "pool_recycle": 1800,
+        "json_serializer": lambda value: orjson.dumps(value).decode(),
+        "json_deserializer": orjson.loads,
         "connect_args": {
             "options": f"-csearch_path={settings.schema_name} -ctimezone=UTC",
             "connect_timeout": CONNECT_SECONDS,
         },
     }
-
-
-def _use_orjson() -> None:
-    set_json_dumps(orjson.dumps)
-    set_json_loads(orjson.loads)
 
 
 async def _name_tenant(connection: AsyncConnection, tenant: UUID | None) -> None:

@@ -67,9 +67,11 @@ def async_client(url: str) -> "redis.asyncio.Redis":
     """An asynchronous client of the primary; it follows a failover by itself."""
     address = RedisAddress.parse(url)
     if address.sentinels:
-        sentinel = AsyncSentinel(list(address.sentinels), socket_timeout=1)
-        client: redis.asyncio.Redis = sentinel.master_for(address.service, **_login(address), **_options())
-        return client
+        sentinels: Any = AsyncSentinel
+        primary: redis.asyncio.Redis = sentinels(list(address.sentinels), socket_timeout=1).master_for(
+            address.service, **_login(address), **_options()
+        )
+        return primary
     return redis.asyncio.Redis.from_url(url, **_options())
 
 
@@ -77,8 +79,11 @@ def client(url: str) -> "redis.Redis":
     """The same for threads."""
     address = RedisAddress.parse(url)
     if address.sentinels:
-        sentinel = Sentinel(list(address.sentinels), socket_timeout=1)
-        return sentinel.master_for(address.service, **_login(address), **_options())
+        sentinels: Any = Sentinel
+        primary: redis.Redis = sentinels(list(address.sentinels), socket_timeout=1).master_for(
+            address.service, **_login(address), **_options()
+        )
+        return primary
     return redis.Redis.from_url(url, **_options())
 
 

@@ -1,0 +1,52 @@
+"""Database sessions of a request: the framework commits, services never do.
+
+Code after a dependency's `yield` runs when the response is on its way already, so the commit belongs to the route:
+`TransactionRoute` commits once the endpoint has returned and before the response is sent. A commit that fails is an
+error that the client sees.
+"""
+
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+
+from services.kernel.db import ReadSession, WriteSession
+from services.kernel.http.auth import Me, authenticated
+from services.kernel.http.state import kernel_of
+
+STACK = "transaction"
+
+
+class TransactionRoute(APIRoute):
+    """A route that ends the transactions its dependencies began: commits on success, rolls back on any error."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler: Callable[[Request], Any] = super().get_route_handler()
+
+        async def transactional(request: Request) -> Response:
+            async with AsyncExitStack() as stack:
+                request.scope[STACK] = stack
+                response: Response = await handler(request)
+            return response
+
+        return transactional
+
+
+async def read_session(request: Request, me: Me) -> ReadSession:
+    """A reading transaction of the signed-in tenant."""
+    stack: AsyncExitStack = request.scope[STACK]
+    return await stack.enter_async_context(kernel_of(request).db.read(me.user_id))
+
+
+async def write_session(request: Request, me: Me) -> WriteSession:
+    """A writing transaction of the signed-in tenant."""
+    stack: AsyncExitStack = request.scope[STACK]
+    return await stack.enter_async_context(kernel_of(request).db.write(me.user_id))
+
+
+Reader = Annotated[ReadSession, Depends(read_session)]
+Writer = Annotated[WriteSession, Depends(write_session)]
+
+__all__ = ["Reader", "TransactionRoute", "Writer", "authenticated", "read_session", "write_session"]
