@@ -94,10 +94,10 @@ class Database:
         await session.committed()
 
     @asynccontextmanager
-    async def read(self, tenant: UUID | None = None) -> AsyncIterator[ReadSession]:
-        """One transaction on a reader, for what may be a moment old."""
+    async def read(self, tenant: UUID | None = None, *, fresh: bool = False) -> AsyncIterator[ReadSession]:
+        """One reading transaction: on a reader, for what may be a moment old, or on the writer where it may not."""
         with _mapped():
-            async with self._reader.connect() as connection:
+            async with (self._writer if fresh else self._reader).connect() as connection:
                 await _name_tenant(connection, tenant)
                 yield ReadSession(connection)
 

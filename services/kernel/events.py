@@ -40,6 +40,20 @@ def event(row: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
+def image(row: Mapping[str, Any]) -> dict[str, Any]:
+    """One picture as events and generations show it; `row` has id, position, seed, width and height of `images`."""
+    path = f"/api/v1/images/{row['id']}"
+    return {
+        "id": str(row["id"]),
+        "index": row["position"],
+        "seed": row["seed"],
+        "width": row["width"],
+        "height": row["height"],
+        "url": f"{path}/original",
+        "thumbnail_url": f"{path}/thumbnail",
+    }
+
+
 def name(payload: Mapping[str, Any]) -> str:
     """`generation.progress` for news of a running job's steps, else `generation.<status>`."""
     told = "progress" if payload["status"] == "running" and payload["step"] else payload["status"]

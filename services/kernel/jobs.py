@@ -61,13 +61,14 @@ CREATE = sa.text("""
 
 TO_PUBLISH = sa.text("""
     SELECT id, priority, request_id FROM generations
-    WHERE status = 'queued' AND published_at IS NULL
-    ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    WHERE status = 'queued' AND published_at IS NULL AND (attempt > 0 OR created_at < now() - interval '1 second')
+    ORDER BY due_at LIMIT :limit
 """)
+"""Handed back, expired, or left over by a service that died between its commit and its message."""
 TO_REPUBLISH = sa.text("""
     SELECT id, priority, request_id FROM generations
     WHERE status = 'queued' AND published_at < now() - :after * interval '1 second'
-    ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    ORDER BY due_at LIMIT :limit
 """)
 PUBLISHED = sa.text("UPDATE generations SET published_at = now() WHERE id = ANY(:ids) AND status = 'queued'")
 QUEUED = sa.text("SELECT count(*) FROM generations WHERE status = 'queued'")
@@ -79,7 +80,10 @@ CLAIM = sa.text("""
         SELECT id FROM generations WHERE status = 'queued' ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING id, user_id, status, attempt, event_seq, step, model, request, work, request_id
 """)
-"""Takes the queued job that is due first; no row: nothing to do."""
+"""Takes the queued job that is due first; no row: nothing to do, or the only one is being marked this moment.
+
+Whoever gets no row while `QUEUED` counts some asks again a moment later: `PUBLISHED` locks a row for an instant.
+"""
 
 RENEW = sa.text("""
     UPDATE generations SET lease_expires_at = now() + :lease * interval '1 second', step = :step,

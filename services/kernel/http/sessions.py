@@ -13,7 +13,7 @@ from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 
 from services.kernel.db import ReadSession, WriteSession
-from services.kernel.http.auth import Me, authenticated
+from services.kernel.http.auth import Me
 from services.kernel.http.state import kernel_of
 
 STACK = "transaction"
@@ -35,9 +35,15 @@ class TransactionRoute(APIRoute):
 
 
 async def read_session(request: Request, me: Me) -> ReadSession:
-    """A reading transaction of the signed-in tenant."""
+    """A reading transaction of the signed-in tenant; what it sees may be a moment old."""
     stack: AsyncExitStack = request.scope[STACK]
     return await stack.enter_async_context(kernel_of(request).db.read(me.user_id))
+
+
+async def fresh_session(request: Request, me: Me) -> ReadSession:
+    """A reading transaction on the writer: for what its reader has just written."""
+    stack: AsyncExitStack = request.scope[STACK]
+    return await stack.enter_async_context(kernel_of(request).db.read(me.user_id, fresh=True))
 
 
 async def write_session(request: Request, me: Me) -> WriteSession:
@@ -47,6 +53,5 @@ async def write_session(request: Request, me: Me) -> WriteSession:
 
 
 Reader = Annotated[ReadSession, Depends(read_session)]
+FreshReader = Annotated[ReadSession, Depends(fresh_session)]
 Writer = Annotated[WriteSession, Depends(write_session)]
-
-__all__ = ["Reader", "TransactionRoute", "Writer", "authenticated", "read_session", "write_session"]
