@@ -1,0 +1,90 @@
+"""Real servers for every test: PostgreSQL and Valkey from the studio's own wheels, one pair a test process."""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from blueprint.environments import DATABASE, LOCAL, ROLES
+from migrations import upgrade
+from services.kernel.bootstrap import bootstrap
+from services.kernel.settings import Settings
+from studio.home import PROJECT
+from studio.postgres import Postgres
+from studio.processes import free_port
+from studio.valkey import Valkey
+
+for _name in [name for name in os.environ if name.startswith("PINGVAS_")]:
+    del os.environ[_name]  # the caller's own studio is not to be tested, nor touched
+
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "32MB"}
+
+
+@pytest.fixture(scope="session")
+def place() -> Iterator[Path]:
+    """A short folder that `nobody` can walk to, as which PostgreSQL runs when the tests run as root."""
+    folder = Path(tempfile.mkdtemp(prefix="pingvas-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def passwords() -> dict[str, str]:
+    """Of the four roles, by purpose."""
+    return {purpose: secrets.token_hex(16) for purpose in ROLES}
+
+
+@pytest.fixture(scope="session")
+def postgres(place: Path, passwords: dict[str, str]) -> Iterator[Postgres]:
+    """A cluster with the platform's database, roles and schema, and no tables yet."""
+    server = Postgres(
+        place / "postgres", port=free_port(), password=secrets.token_hex(16), log=place / "postgres.log", settings=FAST
+    )
+    server.start()
+    bootstrap(server.admin_url, LOCAL.name, passwords)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def valkey(place: Path) -> Iterator[Valkey]:
+    (place / "valkey").mkdir()
+    server = Valkey(
+        place / "valkey",
+        port=free_port(),
+        password=secrets.token_hex(16),
+        log=place / "valkey.log",
+        settings={"appendonly": "no"},
+    )
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def settings(place: Path, postgres: Postgres, valkey: Valkey, passwords: dict[str, str]) -> Settings:
+    """The settings of a process of the environment `local` beside those servers, with all tables migrated."""
+
+    def url(purpose: str) -> str:
+        return postgres.url(LOCAL.role(purpose), passwords[purpose], database=DATABASE)
+
+    (place / "images").mkdir()
+    made = Settings.model_validate(
+        {
+            "env": LOCAL.name,
+            "database_url": url("app"),
+            "database_worker_url": url("worker"),
+            "database_owner_url": url("owner"),
+            "redis_url": valkey.url,
+            "storage_url": (place / "images").as_uri(),
+            "models_dir": PROJECT / "models",
+            "jwt_secret": secrets.token_hex(32),
+        }
+    )
+    upgrade(made)
+    return made
