@@ -25,3 +25,5 @@ class GpuWorker:
 WORKER = GpuWorker()
 QUEUE = "generations"
 TASK_RENDER = "pingvas.render"
+DEFAULT_MODEL = "pingvas-starter"
+"""The demo model that the repository ships."""

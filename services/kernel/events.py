@@ -12,6 +12,7 @@ import orjson
 import redis
 import redis.asyncio
 from redis.exceptions import RedisError, ResponseError
+from sqlalchemy import RowMapping
 
 from blueprint.jobs import JOBS
 from services.kernel.jobs import TERMINAL
@@ -22,7 +23,7 @@ log = get_logger("events")
 FIELD = b"event"
 
 
-def event(row: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+def event(row: Mapping[str, Any] | RowMapping, **more: Any) -> dict[str, Any]:
     """The payload of a transition, from the row that its statement returned."""
     failed = row["status"] == "failed"
     return {
@@ -40,7 +41,7 @@ def event(row: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
-def image(row: Mapping[str, Any]) -> dict[str, Any]:
+def image(row: Mapping[str, Any] | RowMapping) -> dict[str, Any]:
     """One picture as events and generations show it; `row` has id, position, seed, width and height of `images`."""
     path = f"/api/v1/images/{row['id']}"
     return {

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from blueprint.environments import ENVIRONMENTS, Environment, EnvironmentName
 from blueprint.jobs import JOBS, JobProtocol
 from blueprint.security import SECURITY
+from blueprint.worker import DEFAULT_MODEL, WORKER
 
 PLACEHOLDERS = ("change-me", "changeme", "placeholder", "secret", "password", "example")
 
@@ -38,7 +39,9 @@ class Settings(BaseSettings):
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     storage_url: str = ""
     """`file:///folder` or `s3://bucket`; S3 takes the usual AWS_* variables for endpoint and credentials."""
-    models_dir: Path = Path("/models")
+    models_dir: Path = Path(WORKER.models_mount)
+    default_model: str = DEFAULT_MODEL
+    """What a request without a model gets."""
     jwt_secret: SecretStr = SecretStr("")
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -1,5 +1,6 @@
 """What a service's process holds, made when it starts and closed when it ends."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -22,6 +23,8 @@ class Kernel:
 
     settings: Settings
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    on_stop: list[Callable[[], None]] = field(default_factory=list)
+    """Called when the server is told to stop, before it waits for what is still open: ends streams."""
     db: Database = field(init=False)
     redis: Redis = field(init=False)
     keys: Keys = field(init=False)
