@@ -4,16 +4,22 @@ What the caller has set wins, so the same studio runs against an Aurora, an Elas
 that way is not started here.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from blueprint.environments import DATABASE, ENVIRONMENTS, ROLES
-from studio.errors import UsageError
+from studio.errors import SetupError, UsageError
 from studio.home import PROJECT, Home
 from studio.postgres import Postgres
 from studio.processes import Ports
 from studio.valkey import Valkey
+
+if TYPE_CHECKING:
+    from services.kernel.settings import Settings
 
 PREFIX = "PINGVAS_"
 DATABASE_VARIABLES = {
@@ -33,7 +39,7 @@ class Parts:
     valkey: Valkey | None
 
     @classmethod
-    def of(cls, home: Home, given: Mapping[str, str] = os.environ, *, running: bool = False) -> "Parts":
+    def of(cls, home: Home, given: Mapping[str, str] = os.environ, *, running: bool = False) -> Parts:
         """Decides from the variables that are given. Raises UsageError when they name half a database.
 
         `running` says that the studio of this home is up, so its ports are taken by itself.
@@ -86,5 +92,22 @@ class Parts:
                     chosen[DATABASE_VARIABLES[purpose]] = url
         if self.valkey is not None:
             chosen[REDIS_VARIABLE] = self.valkey.url
-        usual = {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(PROJECT)}
+        # Celery lets a task run to its end on SIGTERM unless this is set before it is imported.
+        usual = {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(PROJECT), "REMAP_SIGTERM": "SIGQUIT"}
         return {**usual, **chosen, **{name: value for name, value in given.items() if value}}
+
+
+def settings_of(environment: Mapping[str, str]) -> Settings:
+    """The settings that a process with these variables reads. Raises SetupError naming those that do not fit."""
+    from pydantic import ValidationError
+
+    from services.kernel.settings import Settings
+
+    values = {
+        name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if name.startswith(PREFIX)
+    }
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        lines = [f"{PREFIX}{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
+        raise SetupError("The settings do not fit:\n" + "\n".join(lines), advice="Correct or unset them.") from error

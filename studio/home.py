@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,19 @@ class Home:
                 advice=f"Free some space, or set {VARIABLE} to a folder on another disk.",
             )
         return self
+
+    def delete(self) -> None:
+        """Deletes the data, and the folder too if nothing else lies in it. Only when no studio runs here."""
+        for name in ("postgres", "postgres.partial"):
+            place = self.root / name
+            if place.is_symlink():
+                shutil.rmtree(place.resolve(), ignore_errors=True)
+                place.unlink()
+        for name in ("postgres", "postgres.partial", *_FOLDERS):
+            shutil.rmtree(self.root / name, ignore_errors=True)
+        (self.root / "secrets.json").unlink(missing_ok=True)
+        with suppress(OSError):
+            self.root.rmdir()
 
     def secrets(self) -> dict[str, str]:
         """Every secret by name; those that are missing are generated and kept."""

@@ -132,12 +132,6 @@ class Postgres:
         if process is not None:
             stop(process, signal.SIGINT, timeout)
 
-    def remove(self) -> None:
-        """Deletes the data. Only when it is stopped."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-        if self._link.is_symlink():
-            self._link.unlink()
-
     def _conninfo(self) -> str:
         return self.url().replace("postgresql+psycopg://", "postgresql://")
 

