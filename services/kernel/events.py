@@ -31,7 +31,7 @@ def event(row: Mapping[str, Any] | RowMapping, **more: Any) -> dict[str, Any]:
         "seq": row["event_seq"],
         "status": row["status"],
         "step": row["step"],
-        "steps": row["request"]["steps"],
+        "steps": row["request"]["steps"] * row["request"]["n"],
         "eta_seconds": None,
         "queue_position": None,
         "preview": None,

@@ -78,7 +78,8 @@ CLAIM = sa.text("""
         lease_expires_at = now() + :lease * interval '1 second', started_at = now(), event_seq = event_seq + 1
     WHERE id = (
         SELECT id FROM generations WHERE status = 'queued' ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
-    RETURNING id, user_id, status, attempt, event_seq, step, model, request, work, request_id
+    RETURNING id, user_id, status, attempt, event_seq, step, model, request, work, price, request_id,
+        CAST(EXTRACT(epoch FROM now() - created_at) AS double precision) AS waited
 """)
 """Takes the queued job that is due first; no row: nothing to do, or the only one is being marked this moment.
 
@@ -197,7 +198,10 @@ class Job:
     model: str
     request: dict[str, Any]
     work: float
+    price: int
     request_id: str
+    waited: float
+    """Seconds from acceptance to this claim."""
 
     @classmethod
     def of(cls, row: sa.RowMapping) -> "Job":
