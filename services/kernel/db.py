@@ -60,6 +60,10 @@ class WriteSession(ReadSession):
         """Runs a statement and returns how many rows it touched."""
         return int((await self._connection.execute(statement, parameters)).rowcount)
 
+    async def enter(self, tenant: UUID) -> None:
+        """Goes on as this tenant; for a transaction that finds out whose it is on its way."""
+        await _name_tenant(self._connection, tenant)
+
     def after_commit(self, action: Callable[[], Awaitable[None]]) -> None:
         """Runs `action` once the transaction is committed, and never if it is not."""
         self._after_commit.append(action)
@@ -131,6 +135,11 @@ def _options(settings: Settings) -> dict[str, Any]:
         "connect_args": {
             "options": f"-csearch_path={settings.schema_name} -ctimezone=UTC",
             "connect_timeout": CONNECT_SECONDS,
+            # A server that vanished without a word (failover, cut network) is noticed in seconds, not in minutes.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
         },
     }
 

@@ -44,3 +44,15 @@ SETTLE_RELEASE = """
             AS ended
         WHERE users.id = ended.user_id)"""
 """Two parts of a statement that has a `done` of generations (id, user_id, price, status) before them."""
+
+AUDIT = sa.text("""
+    SELECT users.id AS user_id, users.balance, users.held,
+        coalesce(sums.balance, 0) AS entries_balance, coalesce(sums.held, 0) AS entries_held
+    FROM users LEFT JOIN (
+        SELECT user_id, sum(amount)::bigint AS balance, sum(held)::bigint AS held FROM credit_entries GROUP BY user_id
+    ) AS sums ON sums.user_id = users.id
+    WHERE (CAST(:user_id AS uuid) IS NULL OR users.id = :user_id)
+        AND (users.balance, users.held) IS DISTINCT FROM (coalesce(sums.balance, 0), coalesce(sums.held, 0))
+    ORDER BY users.id
+""")
+"""Users whose row differs from the sums of their entries: none, ever. `user_id` null asks about all that are seen."""

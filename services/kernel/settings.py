@@ -6,6 +6,7 @@ Built once, in `create_app` or `main`, never at import.
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import unquote
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,6 +16,7 @@ from blueprint.jobs import JOBS, JobProtocol
 from blueprint.security import SECURITY
 from blueprint.worker import DEFAULT_MODEL, WORKER
 
+URLS = ("database_url", "database_reader_url", "database_worker_url", "database_owner_url", "redis_url")
 PLACEHOLDERS = ("change-me", "changeme", "placeholder", "secret", "password", "example")
 
 
@@ -46,6 +48,12 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Annotated[int, Field(ge=0)] = 0
+    """Processor threads that a picture is computed with; 0 chooses."""
+    model_memory_gib: Annotated[float, Field(ge=0)] = 0
+    """How much memory loaded models may keep; 0 chooses from what the device has."""
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Where the GPU worker shows /metrics; 0 is nowhere. Services show theirs on their own port."""
     lease_seconds: Annotated[float, Field(gt=0)] = JOBS.lease
     renew_seconds: Annotated[float, Field(gt=0)] = JOBS.renew
     sweep_seconds: Annotated[float, Field(gt=0)] = JOBS.sweep
@@ -57,11 +65,12 @@ class Settings(BaseSettings):
             raise ValueError("PINGVAS_RENEW_SECONDS must be at most a third of PINGVAS_LEASE_SECONDS")
         if self.environment.reserved:
             weak = [name for name in ("jwt_secret",) if not _strong(getattr(self, name))]
+            weak += [name for name in URLS if _is_placeholder(_password(getattr(self, name)))]
             if weak:
                 names = ", ".join(f"PINGVAS_{name.upper()}" for name in weak)
                 raise ValueError(
-                    f"{names} is missing, a placeholder or shorter than {SECURITY.secret_bytes_minimum} bytes; "
-                    f"{self.env} does not start without a real one"
+                    f"{names}: the secret is missing, a placeholder or shorter than {SECURITY.secret_bytes_minimum} "
+                    f"bytes; {self.env} does not start without a real one"
                 )
         return self
 
@@ -101,6 +110,13 @@ class SettingMissingError(RuntimeError):
 
 def _strong(secret: SecretStr) -> bool:
     value = secret.get_secret_value()
-    return len(value.encode()) >= SECURITY.secret_bytes_minimum and not any(
-        word in value.lower() for word in PLACEHOLDERS
-    )
+    return len(value.encode()) >= SECURITY.secret_bytes_minimum and not _is_placeholder(value)
+
+
+def _is_placeholder(value: str) -> bool:
+    return any(word in value.lower() for word in PLACEHOLDERS)
+
+
+def _password(url: SecretStr | None) -> str:
+    authority = url.get_secret_value().partition("://")[2].partition("/")[0] if url else ""
+    return unquote(authority.rpartition("@")[0].partition(":")[2])

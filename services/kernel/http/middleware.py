@@ -5,14 +5,15 @@ Plain ASGI, one layer: a response streams through untouched.
 
 import re
 import time
-from typing import Any
 
-import orjson
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blueprint.services import HTTP
 from services.kernel.errors import TooLargeError
+from services.kernel.http.problems import problem_response, unexpected
 from services.kernel.ids import new_id
 from services.kernel.logs import bound_contextvars, get_logger
 from services.kernel.metrics import HttpMetrics
@@ -34,6 +35,7 @@ DOCS_POLICY = (
 )
 """FastAPI's OpenAPI page loads its viewer from there; no other page of a service has a script."""
 QUIET = ("/healthz", "/readyz", "/metrics")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class KernelMiddleware:
@@ -56,12 +58,12 @@ class KernelMiddleware:
         request_id = offered if REQUEST_ID.fullmatch(offered) else str(new_id())
         scope["request_id"] = request_id
         started = time.perf_counter()
-        status = 500
+        status, answered = 500, False
 
         async def annotated(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answered = message["status"], True
                 self._annotate(MutableHeaders(raw=message["headers"]), request_id, scope["path"])
                 message["headers"] = message["headers"]
                 self._count(scope, status, time.perf_counter() - started)
@@ -69,10 +71,21 @@ class KernelMiddleware:
 
         with bound_contextvars(request_id=request_id):
             try:
-                if int(headers.get("content-length") or 0) > self.body_bytes:
-                    await self._refuse(annotated, request_id)
+                length = headers.get("content-length", "0")
+                if length.isdecimal() and int(length) > self.body_bytes:
+                    response = problem_response(Request(scope), TooLargeError(self._limit()))
+                    # What is on its way is not read, so the connection cannot be used again.
+                    response.headers["Connection"] = "close"
+                    await response(scope, receive, annotated)
                 else:
                     await self.app(scope, self._bounded(receive), annotated)
+            except Exception as error:
+                # Here and not in a handler of the application's: those answer outside this middleware, without its
+                # headers and its request id.
+                response = unexpected(Request(scope), error)
+                if answered:
+                    raise
+                await response(scope, receive, annotated)
             finally:
                 if scope["path"] not in QUIET:
                     log.info(
@@ -93,8 +106,9 @@ class KernelMiddleware:
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        self.metrics.requests.labels(scope["method"], route, str(status)).inc()
-        self.metrics.duration.labels(scope["method"], route).observe(seconds)
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self.metrics.requests.labels(method, route, str(status)).inc()
+        self.metrics.duration.labels(method, route).observe(seconds)
 
     def _bounded(self, receive: Receive) -> Receive:
         received = 0
@@ -104,24 +118,11 @@ class KernelMiddleware:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self.body_bytes:
-                raise TooLargeError(self._limit())
+                # The one kind of exception that FastAPI does not turn into a 400 while it reads a body.
+                raise HTTPException(413, self._limit())
             return message
 
         return bounded
 
     def _limit(self) -> str:
         return f"The body may have at most {self.body_bytes} bytes"
-
-    async def _refuse(self, send: Send, request_id: str) -> None:
-        error = TooLargeError(self._limit())
-        body: dict[str, Any] = {
-            "type": f"urn:pingvas:problem:{error.code}",
-            "title": error.title,
-            "status": error.status,
-            "detail": error.detail,
-            "code": error.code,
-            "request_id": request_id,
-        }
-        raw: list[tuple[bytes, bytes]] = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
-        await send({"type": "http.response.start", "status": error.status, "headers": raw})
-        await send({"type": "http.response.body", "body": orjson.dumps(body)})

@@ -14,6 +14,7 @@ from services.kernel.errors import UnprocessableError
 T = TypeVar("T")
 S = TypeVar("S")
 NEWEST = UUID(int=(1 << 128) - 1)
+LARGEST = (1 << 63) - 1
 
 
 class Page(BaseModel, Generic[T]):
@@ -43,7 +44,12 @@ class Cut:
         """For `id < :before ORDER BY id DESC LIMIT :limit`; one row more tells whether a next page exists."""
         return {"before": self.before, "limit": self.limit + 1}
 
-    def page(self, rows: Sequence[S], identity: Callable[[S], UUID], make: Callable[[S], T]) -> Page[T]:
+    @property
+    def numbers(self) -> dict[str, object]:
+        """The same for tables whose ids are bigint: a cursor carries 128 bits, whatever they mean."""
+        return {"before": min(self.before.int, LARGEST), "limit": self.limit + 1}
+
+    def page(self, rows: Sequence[S], identity: Callable[[S], UUID | int], make: Callable[[S], T]) -> Page[T]:
         kept = rows[: self.limit]
         more = encode(identity(kept[-1])) if len(rows) > self.limit else None
         return Page(items=[make(row) for row in kept], next_cursor=more)
@@ -52,8 +58,9 @@ class Cut:
 Paging = Annotated[Cut, Depends(Cut)]
 
 
-def encode(key: UUID) -> str:
-    return base64.urlsafe_b64encode(key.bytes).decode().rstrip("=")
+def encode(key: UUID | int) -> str:
+    number = key if isinstance(key, int) else key.int
+    return base64.urlsafe_b64encode(number.to_bytes(16)).decode().rstrip("=")
 
 
 def decode(cursor: str) -> UUID:

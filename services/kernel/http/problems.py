@@ -7,15 +7,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from services.kernel.errors import BadRequestError, PingvasError, UnavailableError, UnprocessableError
+from services.kernel.errors import BadRequestError, PingvasError, TooLargeError, UnavailableError, UnprocessableError
 from services.kernel.logs import get_logger
 
 log = get_logger("http")
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "2"
+NO_OBJECT = ("missing", "model_attributes_type", "model_type", "dict_type")
 
 
 class Problem(BaseModel):
@@ -60,6 +61,9 @@ async def _validation(request: Request, error: Exception) -> JSONResponse:
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
         return problem_response(request, _with_code(BadRequestError("The body is not valid JSON"), "invalid_json"))
+    if any(problem["loc"] == ("body",) and problem["type"] in NO_OBJECT for problem in problems):
+        detail = "The body must be a JSON object, sent with Content-Type: application/json"
+        return problem_response(request, UnprocessableError(detail, errors=[{"field": "", "message": detail}]))
     errors = [{"field": _field(problem["loc"]), "message": _sentence(problem)} for problem in problems]
     first = errors[0]
     detail = f"{first['field']}: {first['message']}" if first["field"] else first["message"]
@@ -68,9 +72,13 @@ async def _validation(request: Request, error: Exception) -> JSONResponse:
 
 async def _starlette(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
-    names = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
-    known = PingvasError(str(error.detail))
-    return problem_response(request, _with_status(known, error.status_code, names.get(error.status_code, "http_error")))
+    status = error.status_code
+    names = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+    # The router's own detail is the status' name again.
+    detail = _TITLES.get(status, "") if error.detail in ("Not Found", "Method Not Allowed") else str(error.detail)
+    response = problem_response(request, _with_status(PingvasError(detail), status, names.get(status, "http_error")))
+    response.headers.update(error.headers or {})
+    return response
 
 
 async def _redis(request: Request, error: Exception) -> JSONResponse:
@@ -80,11 +88,16 @@ async def _redis(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _database(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, DataError):
+        # A value that no column can hold, such as text with a NUL in it.
+        log.warning("value refused by the database", error=repr(error.orig))
+        return problem_response(request, UnprocessableError("A value in the request cannot be stored"))
     log.error("database error", error=repr(error))
     return problem_response(request, PingvasError("This could not be stored; nothing was changed"))
 
 
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+def unexpected(request: Request, error: Exception) -> JSONResponse:
+    """What nobody foresaw: everything to the log, nothing of it to the client."""
     log.error("unexpected error", exc_info=error)
     return problem_response(request, PingvasError("Something went wrong on our side; nothing of yours was changed"))
 
@@ -95,7 +108,6 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _starlette)
     app.add_exception_handler(RedisError, _redis)
     app.add_exception_handler(SQLAlchemyError, _database)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def _field(location: tuple[int | str, ...]) -> str:
@@ -118,4 +130,9 @@ def _with_status(error: PingvasError, status: int, code: str) -> PingvasError:
     return result
 
 
-_TITLES = {404: "There is no such thing here", 405: "This method is not allowed here"}
+_TITLES = {
+    400: BadRequestError.title,
+    404: "There is no such thing here",
+    405: "This method is not allowed here",
+    413: TooLargeError.title,
+}

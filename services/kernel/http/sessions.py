@@ -46,6 +46,12 @@ async def fresh_session(request: Request, me: Me) -> ReadSession:
     return await stack.enter_async_context(kernel_of(request).db.read(me.user_id, fresh=True))
 
 
+async def unnamed_session(request: Request) -> WriteSession:
+    """A writing transaction without a tenant, for whoever is not signed in yet; it sees nothing that has an owner."""
+    stack: AsyncExitStack = request.scope[STACK]
+    return await stack.enter_async_context(kernel_of(request).db.write())
+
+
 async def write_session(request: Request, me: Me) -> WriteSession:
     """A writing transaction of the signed-in tenant."""
     stack: AsyncExitStack = request.scope[STACK]
@@ -55,3 +61,4 @@ async def write_session(request: Request, me: Me) -> WriteSession:
 Reader = Annotated[ReadSession, Depends(read_session)]
 FreshReader = Annotated[ReadSession, Depends(fresh_session)]
 Writer = Annotated[WriteSession, Depends(write_session)]
+UnnamedWriter = Annotated[WriteSession, Depends(unnamed_session)]
