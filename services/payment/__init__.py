@@ -1,0 +1,1 @@
+"""Plans, balances and the ledger."""
