@@ -28,7 +28,13 @@ def configure(settings: Settings, service: str) -> None:
         renderer: Any = structlog.processors.JSONRenderer(serializer=_json)
         shared += [_name(service), structlog.processors.format_exc_info]
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=0, sort_keys=False)
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stdout.isatty(),
+            pad_event_to=0,
+            sort_keys=False,
+            # The default draws every local variable, secrets too, and takes seconds for it.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level)),

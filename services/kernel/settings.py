@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     A secret that is missing, too short or plainly a placeholder stops the start outside `local`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="PINGVAS_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="PINGVAS_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     env: EnvironmentName = "local"
     database_url: SecretStr = SecretStr("")
@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     renew_seconds: Annotated[float, Field(gt=0)] = JOBS.renew
     sweep_seconds: Annotated[float, Field(gt=0)] = JOBS.sweep
     republish_seconds: Annotated[float, Field(ge=0)] = JOBS.republish_after
+    reap_seconds: Annotated[float, Field(ge=0)] = JOBS.reap_after
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -90,6 +91,7 @@ class Settings(BaseSettings):
             renew=self.renew_seconds,
             sweep=self.sweep_seconds,
             republish_after=self.republish_seconds,
+            reap_after=self.reap_seconds,
         )
 
     def require(self, name: str) -> SecretStr:

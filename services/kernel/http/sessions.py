@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
+import orjson
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 
@@ -17,6 +18,18 @@ from services.kernel.http.auth import Me
 from services.kernel.http.state import kernel_of
 
 STACK = "transaction"
+
+
+class StrictRequest(Request):
+    """A request whose JSON is what RFC 8259 says: UTF-8 without NaN, lone surrogates or endless nesting.
+
+    The standard library's reader lets them through, and they fail later, where a value is stored or sent.
+    """
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_strict"):
+            self._strict = orjson.loads(await self.body())
+        return self._strict
 
 
 class TransactionRoute(APIRoute):
@@ -28,7 +41,7 @@ class TransactionRoute(APIRoute):
         async def transactional(request: Request) -> Response:
             async with AsyncExitStack() as stack:
                 request.scope[STACK] = stack
-                response: Response = await handler(request)
+                response: Response = await handler(StrictRequest(request.scope, request.receive))
             return response
 
         return transactional
