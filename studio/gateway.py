@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import httpx
 from fastapi import FastAPI, Request, Response
@@ -43,12 +43,16 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 class Gateway:
     """Sends each request to the service with the longest matching prefix, and the rest to `fallback`."""
 
-    def __init__(self, apps: Mapping[str, ASGIApp], fallback: ASGIApp) -> None:
+    def __init__(self, apps: Mapping[str, FastAPI], fallback: FastAPI) -> None:
         self._apps = apps
         self._fallback = fallback
         prefixes = {prefix: name for name in apps for prefix in SERVICES[name].path_prefixes}
         prefixes |= {SERVICES[name].docs_path: name for name in apps}
         self._prefixes = sorted(prefixes.items(), key=lambda item: -len(item[0]))
+
+    def lifespan(self) -> AbstractAsyncContextManager[object]:
+        """The life of all services, for whoever runs them without a server."""
+        return self._fallback.router.lifespan_context(self._fallback)
 
     def service(self, path: str) -> str | None:
         """The name of the service that a path belongs to."""
@@ -59,7 +63,7 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         name = self.service(scope["path"]) if scope["type"] == "http" and _local(scope) else None
-        await (self._apps[name] if name else self._fallback)(scope, receive, send)
+        await (self._fallback if name is None else self._apps[name])(scope, receive, send)
 
 
 def _local(scope: Scope) -> bool:

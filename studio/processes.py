@@ -133,8 +133,8 @@ class Children:
 
     @property
     def pids(self) -> dict[str, int]:
-        with self._lock:
-            return {name: int(child["pid"]) for name, child in self._known.items()}
+        """The children by name, also those of a studio in another process."""
+        return {name: int(child["pid"]) for name, child in read_json(self._path).items()}
 
     def end_leftovers(self, timeout: float = 10) -> list[str]:
         """Ends what an earlier studio left behind, politely and then by force; returns their names."""

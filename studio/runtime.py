@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+from blueprint.services import SERVICES
 from studio.console import Log
 from studio.environment import Parts, settings_of
 from studio.errors import BusyError, StudioError
@@ -22,6 +24,7 @@ from studio.state import Lock, State
 from studio.supervisor import Program, Supervisor
 
 SERVICES_SECONDS = 60
+UNREADY_SECONDS = 5.0
 SERVICES_STOP_SECONDS = 12.0
 WORKER_STOP_SECONDS = 30.0
 LOOP_SECONDS = 0.1
@@ -119,6 +122,7 @@ class Studio:
         import httpx
 
         end = time.monotonic() + SERVICES_SECONDS
+        patience = 0.0
         while time.monotonic() < end:
             self._proceed()
             code = supervisor.ended("services")
@@ -128,11 +132,19 @@ class Studio:
                     advice="`./pingvas logs services` shows them again.",
                 )
             try:
-                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
-                    return
+                answer = httpx.get(f"{self.url}/readyz", timeout=5)
             except httpx.HTTPError:
-                pass
-            time.sleep(0.03)
+                time.sleep(0.03)
+                continue
+            if answer.status_code == 200:
+                return
+            # What is missing may be one part of five, such as the models: the rest is of use without it.
+            patience = patience or time.monotonic() + UNREADY_SECONDS
+            if time.monotonic() > patience:
+                for name, reason in unready(answer.json()):
+                    self.log.say(f"WARNING {name} is not ready: {reason}; ./pingvas logs services says more")
+                return
+            time.sleep(0.2)
         raise StudioError(
             f"The services were not ready within {SERVICES_SECONDS} s.", advice="`./pingvas logs services` says more."
         )
@@ -159,6 +171,16 @@ class Studio:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def unready(readiness: dict[str, Any]) -> list[tuple[str, str]]:
+    """The services that are not ready and why, from the gateway's `/readyz`."""
+    found = []
+    for name, answer in readiness["services"].items():
+        bad = [f"{check} {word}" for check, word in answer["checks"].items() if word != "ok"]
+        if bad:
+            found.append((SERVICES[name].title, ", ".join(bad)))
+    return found
 
 
 def worker_command(name: str) -> list[str | Path]:

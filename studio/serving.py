@@ -1,6 +1,7 @@
 """uvicorn, as the studio and the containers run it: uvloop, httptools, one process, a bounded graceful end."""
 
 import errno
+import logging
 import socket
 from collections.abc import Callable
 
@@ -34,6 +35,8 @@ def serve(make: Callable[[], ASGIApp], *, host: str, port: int, option: str = "-
         timeout_keep_alive=HTTP.keep_alive_seconds,
         timeout_graceful_shutdown=HTTP.graceful_shutdown_seconds,
     )
+    # Its lines about starting and ending say nothing that the services' own do not.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     uvicorn.Server(config).run(sockets=[listener])
 
 

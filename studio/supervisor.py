@@ -124,8 +124,11 @@ class Supervisor:
         return _Child(program, process, reader, time.monotonic(), failures)
 
     def _pass_on(self, name: str, process: subprocess.Popen[bytes]) -> None:
-        for line in process.stdout or ():
-            self.log.write(name, line.decode(errors="replace").rstrip())
+        if process.stdout is None:
+            return
+        with process.stdout as pipe:
+            for line in pipe:
+                self.log.write(name, line.decode(errors="replace").rstrip())
 
     def _mourn(self, child: _Child, now: float) -> None:
         kill_group(child.process.pid)

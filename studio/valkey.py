@@ -11,11 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from studio.errors import SetupError
 from studio.home import trouble
 from studio.processes import LOOPBACK, free_port, spawn, stop, tail
 
+# What polls a server that starts must not wait for seconds between two tries.
+AT_ONCE = Retry(NoBackoff(), 0)
 START_SECONDS = 30
 STOP_SECONDS = 10
 SETTINGS = {
@@ -29,6 +33,8 @@ SETTINGS = {
     "save": '""',
     "tcp-keepalive": "60",
     "loglevel": "notice",
+    # Else a primary waits ten seconds at its end for replicas that end with it.
+    "shutdown-timeout": "0",
 }
 
 
@@ -82,7 +88,7 @@ class Valkey:
         """Waits until it answers and has its data in memory."""
         process = self.process
         end = time.monotonic() + START_SECONDS
-        with redis.Redis.from_url(self.url, socket_connect_timeout=1, socket_timeout=2) as client:
+        with redis.Redis.from_url(self.url, retry=AT_ONCE, socket_connect_timeout=1, socket_timeout=2) as client:
             while process is not None and process.poll() is None and time.monotonic() < end:
                 try:
                     client.ping()
@@ -181,7 +187,7 @@ class Sentinels:
     def _settled(self) -> bool:
         try:
             for port in self.sentinel_ports:
-                with redis.Redis(host=LOOPBACK, port=port, decode_responses=True) as client:
+                with redis.Redis(host=LOOPBACK, port=port, retry=AT_ONCE, decode_responses=True) as client:
                     state = client.sentinel_master(self.service)
                     if int(state["num-other-sentinels"]) != len(self.sentinel_ports) - 1:
                         return False

@@ -18,6 +18,8 @@ GROUPS = (
     "studio.cli.generate",
     "studio.cli.single",
     "studio.cli.development",
+    "studio.cli.chaos",
+    "studio.cli.bench",
 )
 HELP = """
 [bold]Pingvas Studio[/]: a prompt in, a picture out. The same five services, queue, worker and database that run in
