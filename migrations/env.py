@@ -20,8 +20,8 @@ def run() -> None:
             context.configure(
                 connection=connection,
                 target_metadata=metadata,
+                # Below the schema that search_path names; named here too, `alembic check` would take it for a leftover.
                 version_table="alembic_version",
-                version_table_schema=settings.schema_name,
                 transaction_per_migration=False,
                 compare_server_default=True,
             )

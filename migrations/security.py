@@ -58,6 +58,8 @@ def grants(environment: Environment) -> list[str]:
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {app}, {worker}",
         f"GRANT SELECT ON {tables} TO {backup}",
         f"REVOKE UPDATE, DELETE, TRUNCATE ON {ledger} FROM {app}, {worker}",
+        # The bootstrap's default privileges give them every table of the owner's, Alembic's too.
+        f"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON alembic_version FROM {app}, {worker}",
     ]
 
 
