@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -23,13 +23,14 @@ Json = dict[str, Any]
 
 
 class Client:
-    """Speaks to one studio, signed in as the local account.
+    """Speaks to one studio, signed in as the local account. `gone` knows whether waiting for it is of no use.
 
     Every method raises NotRunningError when the studio cannot be reached, UsageError for what it refuses as
     malformed, and StudioError with its own words for anything else.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, gone: Callable[[], bool] = lambda: False) -> None:
+        self._gone = gone
         self._http = httpx.Client(base_url=url, timeout=httpx.Timeout(30, connect=5), trust_env=False)
         self._token = ""
 
@@ -77,6 +78,11 @@ class Client:
                         return
             except NotRunningError:
                 lost = lost or time.monotonic()
+                if self._gone():
+                    raise NotRunningError(
+                        "The studio was ended while it drew.",
+                        advice="The job is kept: it goes on at the next start, and its picture appears at `/`.",
+                    ) from None
                 if time.monotonic() - lost > OUTAGE_SECONDS:
                     raise
             time.sleep(0.3)

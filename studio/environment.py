@@ -92,8 +92,7 @@ class Parts:
                     chosen[DATABASE_VARIABLES[purpose]] = url
         if self.valkey is not None:
             chosen[REDIS_VARIABLE] = self.valkey.url
-        # Celery lets a task run to its end on SIGTERM unless this is set before it is imported.
-        usual = {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(PROJECT), "REMAP_SIGTERM": "SIGQUIT"}
+        usual = {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(PROJECT)}
         return {**usual, **chosen, **{name: value for name, value in given.items() if value}}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from blueprint.jobs import JOBS
 from blueprint.services import SERVICES
 from services.kernel.keys import Keys
 from services.kernel.settings import Settings
@@ -12,7 +13,6 @@ from studio.environment import Parts, settings_of
 from studio.home import Home
 from studio.state import State, running
 
-WORKER_SILENT_SECONDS = 30.0
 _SECONDS = 5.0
 
 Part = dict[str, str]
@@ -88,7 +88,7 @@ def _redis_and_queue(parts: Parts, settings: Settings, state: State) -> list[Par
     version = info.get("valkey_version") or info.get("redis_version")
     rows = [_part("valkey", "ok", f"{kind}, {version} at 127.0.0.1:{info['tcp_port']}")]
     now = time.time()
-    alive = [(name.decode(), now - seen) for name, seen in signs if now - seen < WORKER_SILENT_SECONDS]
+    alive = [(name.decode(), now - seen) for name, seen in signs if now - seen < JOBS.worker_seen]
     rows += [_part(f"worker {name}", "ok", f"last sign {age:.0f} s ago") for name, age in alive]
     missing = state.workers - len(alive)
     if missing > 0:

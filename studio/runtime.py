@@ -112,7 +112,7 @@ class Studio:
         supervisor.start(services)
         for number in range(1, self.workers + 1):
             name = "worker" if self.workers == 1 else f"worker-{number}"
-            supervisor.start(Program(name, worker_command(name), environment, WORKER_STOP_SECONDS))
+            supervisor.start(Program(name, worker_command(), environment, WORKER_STOP_SECONDS))
         self._wait_services(supervisor)
 
     def _services(self) -> list[str | Path]:
@@ -183,6 +183,6 @@ def unready(readiness: dict[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def worker_command(name: str) -> list[str | Path]:
-    """One Celery worker, as in its container; `name` tells several on one machine apart."""
-    return [sys.executable, "-P", "-m", "celery", "-A", "gpu_worker.app", "worker", "-n", f"{name}@%h"]
+def worker_command() -> list[str | Path]:
+    """One worker, as its container runs it."""
+    return [sys.executable, "-P", "-m", "gpu_worker"]

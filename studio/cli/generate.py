@@ -58,7 +58,7 @@ def generate(
         note("No studio runs yet: starting one in the background. `./pingvas down` ends it.")
         state = background.start(home, port=background.choose_port())
         note(f"Studio ready at {state.url} ({state.start_seconds:.1f} s).")
-    with Client(state.url) as client:
+    with Client(state.url, gone=lambda: running(home) is None) as client:
         made = client.create(request, key=str(uuid.uuid4()))
         for warning in made["warnings"]:
             warn(warning)

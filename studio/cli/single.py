@@ -53,22 +53,21 @@ def serve(
     serve_app(make, host=host, port=chosen)
 
 
-def worker(
-    name: Annotated[str, typer.Option(help="Tells several workers on one machine apart.")] = "extra",
-) -> None:
-    """Run one Celery worker alone, as its container does.
+def worker() -> None:
+    """Run one GPU worker alone, as its container does.
 
-    Joins the studio that runs on this machine unless PINGVAS_* variables name another.
+    Joins the studio that runs on this machine unless PINGVAS_* variables name another. Ctrl-C hands the job under
+    way back to the queue.
 
     \b
     Examples:
       ./pingvas worker
-      PINGVAS_DEVICE=cuda ./pingvas worker --name gpu
+      PINGVAS_DEVICE=cuda ./pingvas worker
     """
     environment = _join()
     from studio.runtime import worker_command
 
-    command = [str(part) for part in worker_command(name)]
+    command = [str(part) for part in worker_command()]
     sys.stdout.flush()
     os.execvpe(command[0], command, environment)  # noqa: S606 (becomes the worker, signals and all)
 

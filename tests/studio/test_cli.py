@@ -1,0 +1,161 @@
+"""The command line: every error is one message with what to do and the exit code that `--help` promises."""
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from studio.cli import GROUPS, build, run
+from studio.errors import Exit
+from studio.home import Home
+from studio.processes import LOOPBACK
+from studio.state import Lock, State
+from tests.studio.conftest import studio
+
+Captured = pytest.CaptureFixture[str]
+COMMANDS = ("up", "status", "down", "reset", "logs", "generate", "serve", "worker", "migrate", "test", "version")
+
+
+def test_help_lists_every_command_and_every_exit_code(capsys: Captured) -> None:
+    assert run(["--help"]) == Exit.OK
+    text = capsys.readouterr().out
+    for command in COMMANDS:
+        assert f"│ {command} " in text
+    for code in Exit:
+        assert str(int(code)) in text.split("Exit codes", 1)[1]
+
+
+@pytest.mark.parametrize(
+    "command", sorted(str(one.name or one.callback.__name__) for one in build().registered_commands if one.callback)
+)
+def test_the_help_of_each_shows_how_it_is_used(command: str, capsys: Captured) -> None:
+    assert run([command, "--help"]) == Exit.OK
+    text = capsys.readouterr().out
+    assert f"./pingvas {command}" in text.split("Usage:", 1)[1].replace("Usage: ./pingvas", "")
+
+
+def test_a_group_is_a_module_with_register() -> None:
+    assert len(GROUPS) == len(set(GROUPS))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nonsense"], ["up", "--port", "0"], ["up", "--port", "x"], ["up", "--workers", "99"], ["generate"]],
+    ids=" ".join,
+)
+def test_wrong_usage_is_2(home: Home, arguments: list[str], capsys: Captured) -> None:
+    assert run(arguments) == Exit.USAGE
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["status"], Exit.NOT_RUNNING, "No studio runs in"),
+        (["logs"], Exit.NOT_RUNNING, "nothing was started here yet"),
+        (["serve", "user"], Exit.NOT_RUNNING, "up --detach"),
+        (["worker"], Exit.NOT_RUNNING, "PINGVAS_DATABASE_URL"),
+        (["migrate"], Exit.NOT_RUNNING, "up --detach"),
+        (["serve", "nonsense"], Exit.USAGE, "user, payment, generation, gallery, model"),
+        (["reset"], Exit.USAGE, "--yes"),
+        (["generate", "x", "--size", "big"], Exit.USAGE, "128x128"),
+        (["generate", "x", "-o", "picture.jpg"], Exit.USAGE, "out.png"),
+        (["generate", "x", "-o", "/nowhere/out.png"], Exit.USAGE, "There is no folder /nowhere"),
+    ],
+)
+def test_a_message_and_a_code(home: Home, arguments: list[str], code: Exit, words: str, capsys: Captured) -> None:
+    home.secrets()
+    assert run(arguments) == code
+    error = capsys.readouterr().err
+    assert error.startswith("pingvas: ")
+    assert words in error
+    assert "Traceback" not in error
+
+
+def test_down_and_reset_have_nothing_to_do_without_a_studio(home: Home, capsys: Captured) -> None:
+    assert run(["down"]) == Exit.OK
+    assert run(["reset", "--yes"]) == Exit.OK
+    assert "There is no data" in capsys.readouterr().out
+
+
+def test_reset_deletes_everything(home: Home) -> None:
+    home.secrets()
+    (home.images / "one.png").touch()
+    assert run(["reset", "--yes"]) == Exit.OK
+    assert not home.root.exists()
+
+
+def test_up_names_the_taken_port_and_the_option(home: Home, capsys: Captured) -> None:
+    with socket.socket() as other:
+        other.bind((LOOPBACK, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert run(["up", "--port", str(port), "--quiet"]) == Exit.BUSY
+    error = capsys.readouterr().err
+    assert f"Port {port} is taken" in error
+    assert "--port" in error
+
+
+def test_up_twice_says_where_the_first_is(home: Home, capsys: Captured) -> None:
+    with Lock(home):
+        State(os.getpid(), "http://127.0.0.1:8000", time.time(), ready=True).write(home)
+        for arguments in (["up"], ["up", "--detach"]):
+            assert run(arguments) == Exit.BUSY
+            assert f"already running at http://127.0.0.1:8000 (pid {os.getpid()})" in capsys.readouterr().err
+
+
+def test_a_data_folder_that_cannot_be_written_is_5(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PINGVAS_HOME", str(tmp_path / "file" / "home"))
+    assert run(["up"]) == Exit.SETUP
+    error = capsys.readouterr().err
+    assert "Cannot write to the data folder" in error
+    assert "PINGVAS_HOME" in error
+
+
+def test_half_a_database_of_one_s_own_is_refused(home: Home, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setenv("PINGVAS_DATABASE_URL", "postgresql+psycopg://app@db/pingvas_saas")
+    assert run(["up", "--quiet"]) == Exit.USAGE
+    assert "PINGVAS_DATABASE_WORKER_URL" in capsys.readouterr().err
+
+
+def test_settings_that_do_not_fit_are_named(home: Home, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    for role in ("", "WORKER_", "OWNER_"):
+        monkeypatch.setenv(f"PINGVAS_DATABASE_{role}URL", "postgresql+psycopg://app@127.0.0.1:1/pingvas_saas")
+    monkeypatch.setenv("PINGVAS_REDIS_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setenv("PINGVAS_LOG_LEVEL", "LOUD")
+    assert run(["migrate"]) == Exit.SETUP
+    assert "PINGVAS_LOG_LEVEL" in capsys.readouterr().err
+    monkeypatch.delenv("PINGVAS_LOG_LEVEL")
+    assert run(["migrate"]) == Exit.FAILED
+    assert "PINGVAS_DATABASE_OWNER_URL" in capsys.readouterr().err
+
+
+def test_the_unexpected_is_one_line_and_debug_shows_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("the roof fell in")
+
+    monkeypatch.setattr("studio.report.report", fail)
+    assert run(["status"]) == Exit.FAILED
+    assert "RuntimeError: the roof fell in" in capsys.readouterr().err
+    with pytest.raises(RuntimeError):
+        run(["--debug", "status"])
+
+
+def test_help_starts_in_under_a_second(home: Home) -> None:
+    began = time.monotonic()
+    assert studio("--help", home=home.root).returncode == Exit.OK
+    assert time.monotonic() - began < 2  # a second on an idle machine
+
+
+def test_heavy_libraries_are_not_imported_for_help(home: Home) -> None:
+    done = studio("version", home=home.root, PYTHONPROFILEIMPORTTIME="1")
+    assert done.returncode == Exit.OK
+    imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if "import time" in line}
+    assert not imported & {"torch", "fastapi", "sqlalchemy", "celery", "psycopg", "httpx"}

@@ -1,0 +1,140 @@
+"""The whole studio as a process: up, said twice, looked at, killed, up again, down."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import psutil
+import pytest
+
+from studio.errors import Exit
+from studio.home import PROJECT, Home, read_json
+from studio.processes import free_port
+from studio.state import running
+from tests.studio.conftest import eventually, studio
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture(autouse=True)
+def end(home: Home) -> Iterator[None]:
+    yield
+    studio("down", home=home.root)
+
+
+def start(home: Home, port: int) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "PINGVAS_HOME": str(home.root), "PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-P", "-m", "studio", "up", "--no-worker", "--port", str(port)]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/"
+    )
+
+
+def read_until(process: "subprocess.Popen[str]", pattern: str) -> str:
+    text = ""
+    assert process.stdout is not None
+    for line in process.stdout:
+        text += line
+        if re.search(pattern, line):
+            return text
+    raise AssertionError(f"it ended before it said {pattern!r}:\n{text}")
+
+
+def children(home: Home) -> list[psutil.Process]:
+    found = []
+    for child in read_json(home.run / "children.json").values():
+        process = psutil.Process(child["pid"])
+        found += [process, *process.children(recursive=True)]
+    return found
+
+
+def all_gone(processes: list[psutil.Process]) -> bool:
+    return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes)
+
+
+def test_up_is_ready_says_so_and_ends_at_ctrl_c(home: Home, port: int) -> None:
+    with start(home, port) as process:
+        text = read_until(process, r"Studio ready at")
+        assert re.search(rf"Studio ready at http://127.0.0.1:{port} \(\d+\.\d s\)", text)
+        living = children(home)
+        assert len(living) > 5
+
+        second = studio("up", "--port", str(free_port()), home=home.root)
+        assert second.returncode == Exit.BUSY
+        assert f"already running at http://127.0.0.1:{port} (pid {process.pid})" in second.stderr
+
+        status = json.loads(studio("status", "--json", home=home.root).stdout)
+        assert status["running"]
+        assert status["pid"] == process.pid
+        states = {part["name"]: part["state"] for part in status["parts"]}
+        assert states["postgres"] == states["valkey"] == states["user-service"] == "ok"
+
+        migrated = studio("migrate", home=home.root)
+        assert migrated.stdout == "The schema local_pingvas is up to date.\n"
+
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == Exit.OK
+        assert process.stdout is not None
+        assert "ended (" in process.stdout.read()
+    assert eventually(lambda: all_gone(living))
+    assert running(home) is None
+    assert read_json(home.run / "children.json") == {}
+    assert "Studio ready" in studio("logs", "studio", home=home.root).stdout
+
+
+def test_a_killed_studio_takes_its_children_along_and_comes_back(home: Home, port: int) -> None:
+    with start(home, port) as process:
+        read_until(process, "Studio ready at")
+        account = {"email": "someone@example.com"}
+        first = httpx.post(f"http://127.0.0.1:{port}/api/v1/auth/local", json=account).json()
+        living = children(home)
+        process.kill()
+    assert eventually(lambda: all_gone(living), 20)
+    assert studio("status", home=home.root).returncode == Exit.NOT_RUNNING
+
+    done = studio("up", "--detach", "--no-worker", "--port", str(port), home=home.root)
+    assert done.returncode == Exit.OK, done
+    assert f"Studio ready at http://127.0.0.1:{port}" in done.stdout
+    again = httpx.post(f"http://127.0.0.1:{port}/api/v1/auth/local", json=account).json()
+    assert again["user"]["id"] == first["user"]["id"]
+    me = httpx.get(f"http://127.0.0.1:{port}/api/v1/me", headers={"Authorization": f"Bearer {first['access_token']}"})
+    assert me.status_code == 200
+
+    living = children(home)
+    down = studio("down", home=home.root)
+    assert down.stdout == f"Ended the studio at http://127.0.0.1:{port}.\n"
+    assert all_gone(living)
+
+
+def test_a_service_that_dies_comes_back_while_the_studio_goes_on(home: Home, port: int) -> None:
+    done = studio("up", "--detach", "--no-worker", "--port", str(port), home=home.root)
+    assert done.returncode == Exit.OK, done
+    os.kill(read_json(home.run / "children.json")["services"]["pid"], signal.SIGKILL)
+    os.kill(read_json(home.run / "children.json")["valkey"]["pid"], signal.SIGKILL)
+
+    def back() -> bool:
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).json()
+        except httpx.HTTPError:
+            return False
+        return bool(answer["services"]["generation"]["status"] == "ok")
+
+    assert eventually(back, 30)
+    log = studio("logs", "studio", home=home.root).stdout
+    assert "services was killed by SIGKILL" in log
+    assert "valkey was killed by SIGKILL" in log
+
+
+def test_background_start_passes_the_reason_on(home: Home, port: int) -> None:
+    done = studio("up", "--detach", "--port", str(port), home=home.root, PINGVAS_LOG_LEVEL="LOUD")
+    assert done.returncode == Exit.SETUP
+    assert "PINGVAS_LOG_LEVEL" in done.stderr
+    assert running(home) is None
