@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Array = NDArray[np.float32]
-PATCHES = 16
-"""Latents of 4x4 flat patches each; enough for five unknowns a colour many times over."""
-SIDE = 16
+SAMPLES = 8
+"""Latents of four flat patches each: 32 colours for the five unknowns of each channel."""
+SIDE = 8
 
 
 class Previewer:
@@ -53,7 +53,7 @@ def _fit(vae: Any) -> Array:
     weight = next(vae.parameters())
     generator = torch.Generator("cpu").manual_seed(0)
     channels = vae.config.latent_channels
-    patches = torch.randn(PATCHES, channels, SIDE // 4, SIDE // 4, generator=generator)
+    patches = torch.randn(SAMPLES, channels, SIDE // 4, SIDE // 4, generator=generator)
     latents = patches.repeat_interleave(4, 2).repeat_interleave(4, 3)
     upcast = weight.dtype == torch.float16 and vae.config.force_upcast
     if upcast:

@@ -40,6 +40,7 @@ WEIGHTED: dict[str, Any] = {
 }
 """Loaded one by one, the largest first, each moved to the device before the next is read: in the processor's memory
 lies never more than one of them."""
+LIBRARIES = ("diffusers", "transformers")
 TOKENIZERS = ("tokenizer", "tokenizer_2")
 TOKENIZER_CLASSES = ("CLIPTokenizer", "CLIPTokenizerFast")
 GONE = ("position_ids",)
@@ -97,7 +98,7 @@ def _index(place: Place) -> dict[str, Any]:
     wanted = {name: (kind.__name__,) for name, kind in WEIGHTED.items()} | dict.fromkeys(TOKENIZERS, TOKENIZER_CLASSES)
     for name, classes in wanted.items():
         part = index.get(name)
-        if not isinstance(part, list) or len(part) != 2 or part[1] not in classes:
+        if not isinstance(part, list) or len(part) != 2 or part[0] not in LIBRARIES or part[1] not in classes:
             raise ModelUnavailableError(place.name, f"its {name} is {part} and no {classes[0]}")
     part = index.get("scheduler")
     kind = getattr(diffusers, str(part[1]), None) if isinstance(part, list) and len(part) == 2 else None
@@ -145,7 +146,7 @@ class Sdxl:
         self.size_bytes = sum(weight.numel() * weight.element_size() for part in parts for weight in part.parameters())
         self._pipeline = pipeline
         self._device = device
-        self._previewer: Previewer | None = None
+        self._previewer = Previewer(pipeline.vae)
 
     def render(self, request: TextToImage, index: int, on_step: OnStep) -> Image:
         """Renders image `index` by itself: in a batch its bytes would depend on its neighbours."""
@@ -171,14 +172,7 @@ class Sdxl:
         return picture
 
     def preview(self, step: int, latents: Any, earlier: Any, side: int) -> Image | None:
-        if self._previewer is None:
-            return None
         return self._previewer.picture(self._pipeline.scheduler, step, latents, earlier, side)
-
-    def prepare_previews(self) -> None:
-        """Fits the preview's colours to this VAE; takes one small decoding."""
-        if self._previewer is None:
-            self._previewer = Previewer(self._pipeline.vae)
 
     def close(self) -> None:
         del self._pipeline, self._previewer

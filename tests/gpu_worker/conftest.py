@@ -1,7 +1,6 @@
 """Real workers: Celery processes on the real PostgreSQL and Valkey, with tiny SDXL models that torch really runs."""
 
-import subprocess
-import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
@@ -16,6 +15,7 @@ from services.kernel.keys import Keys
 from services.kernel.ledger import GRANT
 from services.kernel.redis import client
 from services.kernel.settings import Settings
+from studio.processes import free_port
 from tests.gpu_worker.harness import TINY, Studio, WorkerHandle
 
 CREDITS = 1000
@@ -23,13 +23,13 @@ CREDITS = 1000
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with one tiny SDXL in it; made by a process of its own, which keeps torch out of this one."""
+    """A models folder with one tiny SDXL in it."""
+    from tests.gpu_worker.tiny import build
+
     folder = tmp_path_factory.mktemp("models")
-    place = folder / "sdxl" / TINY
-    tool = Path(__file__).with_name("tiny.py")
-    code = f"import sys; sys.path.insert(0, {str(tool.parent)!r}); import tiny; tiny.build(tiny.Path({str(place)!r}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what diffusers and transformers say to each other
+        build(folder / "sdxl" / TINY)
     return folder
 
 
@@ -102,10 +102,10 @@ def studio(_studio: Studio) -> Iterator[Studio]:
 
 @pytest.fixture(scope="session")
 def workers(
-    worker_settings: Settings, tmp_path_factory: pytest.TempPathFactory
+    worker_settings: Settings, tmp_path_factory: pytest.TempPathFactory, _started: list[WorkerHandle]
 ) -> Iterator[Callable[..., WorkerHandle]]:
     """Starts workers, and ends those that a test leaves."""
-    started: list[WorkerHandle] = []
+    started = _started
     folder = tmp_path_factory.mktemp("workers")
 
     def start(**more: str) -> WorkerHandle:
@@ -122,9 +122,27 @@ def workers(
 def worker(workers: Callable[..., WorkerHandle], _shared: list[WorkerHandle]) -> WorkerHandle:
     """A worker that is up; shared by the tests that do not end it."""
     if not _shared or _shared[-1].process.poll() is not None:
-        _shared.append(workers())
+        port = free_port()
+        _shared.append(workers(PINGVAS_METRICS_PORT=str(port)))
+        _shared[-1].metrics_port = port
         _shared[-1].ready()
     return _shared[-1]
+
+
+@pytest.fixture
+def last_worker(workers: Callable[..., WorkerHandle], _started: list[WorkerHandle]) -> WorkerHandle:
+    """The one that was started last and still lives."""
+    alive = [worker for worker in _started if worker.process.poll() is None]
+    if not alive:
+        workers().ready()
+    for worker in alive[:-1]:
+        worker.end()
+    return _started[-1]
+
+
+@pytest.fixture(scope="session")
+def _started() -> list[WorkerHandle]:
+    return []
 
 
 @pytest.fixture(scope="session")

@@ -15,11 +15,11 @@ import redis
 import sqlalchemy as sa
 
 from blueprint.jobs import JOBS
-from blueprint.plans import MEGAPIXEL
+from blueprint.plans import MEGAPIXEL, PRIORITIES
 from services.kernel import jobs
 from services.kernel.ids import new_id
 from services.kernel.keys import Keys
-from services.kernel.queue import Publisher
+from services.kernel.queue import Publisher, queue_key
 from services.kernel.settings import Settings
 from studio.home import PROJECT
 
@@ -117,6 +117,17 @@ class Studio:
         root = self.folder
         return sorted(str(path.relative_to(root)) for path in (root / "images" / str(generation_id)).rglob("*.*"))
 
+    def waiting(self) -> int:
+        """Wake-ups that lie in Redis or are held by a worker."""
+        *queues, unacked = self.lists
+        return sum(int(self.valkey.llen(queue)) for queue in queues) + int(self.valkey.hlen(unacked))
+
+    @property
+    def lists(self) -> list[str]:
+        """Every key that a wake-up may be in."""
+        prefix = self.keys.celery_prefix
+        return [*(f"{prefix}{queue_key(step)}" for step in PRIORITIES), f"{prefix}unacked"]
+
     @property
     def folder(self) -> Path:
         return Path(self.settings.storage_url.removeprefix("file://"))
@@ -143,6 +154,7 @@ class WorkerHandle:
 
     def __init__(self, settings: Settings, log: Path, **more: str) -> None:
         self.log = log
+        self.metrics_port = 0
         self._out = log.open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gpu_worker"],
@@ -164,6 +176,7 @@ class WorkerHandle:
         return [line for line in found if line["event"] == event]
 
     def end(self, number: int = signal.SIGTERM, seconds: float = 10) -> int:
+        """Ends it and returns its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
