@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.cli import GROUPS, build, run
+from studio.cli import run
 from studio.errors import Exit
 from studio.home import Home
 from studio.processes import LOOPBACK
@@ -27,17 +27,11 @@ def test_help_lists_every_command_and_every_exit_code(capsys: Captured) -> None:
         assert str(int(code)) in text.split("Exit codes", 1)[1]
 
 
-@pytest.mark.parametrize(
-    "command", sorted(str(one.name or one.callback.__name__) for one in build().registered_commands if one.callback)
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_each_shows_how_it_is_used(command: str, capsys: Captured) -> None:
     assert run([command, "--help"]) == Exit.OK
     text = capsys.readouterr().out
-    assert f"./pingvas {command}" in text.split("Usage:", 1)[1].replace("Usage: ./pingvas", "")
-
-
-def test_a_group_is_a_module_with_register() -> None:
-    assert len(GROUPS) == len(set(GROUPS))
+    assert text.count(f"./pingvas {command}") > 1
 
 
 @pytest.mark.parametrize(

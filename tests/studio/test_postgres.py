@@ -4,6 +4,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 
 from studio.errors import SetupError
+from studio.home import PROJECT
 from studio.postgres import SYSTEM_FOLDER, Postgres
 from studio.processes import free_port
 from tests.studio.conftest import FAST
@@ -127,6 +129,39 @@ def test_a_damaged_folder_is_one_message_with_the_end_of_the_log(cluster: Make) 
         cluster().start()
     assert "pg_control" in caught.value.message
     assert "reset" in caught.value.advice
+
+
+ORDINARY = """
+import os, sys
+from pathlib import Path
+import psycopg, redis
+from studio.postgres import Postgres
+from studio.processes import Account, free_port
+from studio.valkey import Valkey
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+assert Account.unprivileged() is None
+root = Path(sys.argv[1])
+server = Postgres(root / "postgres", port=free_port(), password="word", log=root / "postgres.log")
+server.start()
+with psycopg.connect(server.admin_url.replace("+psycopg", "")) as connection:
+    print(connection.execute("SELECT 42").fetchone())
+server.stop()
+(root / "valkey").mkdir()
+cache = Valkey(root / "valkey", port=free_port(), password="word", log=root / "valkey.log")
+cache.start()
+cache.stop()
+print("done")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="this is an ordinary user already")
+def test_an_ordinary_user_runs_both_servers(root: Path) -> None:
+    os.chown(root, 65534, 65534)
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(
+        [sys.executable, "-c", ORDINARY, str(root)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "(42,)\ndone\n", done
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs it as another user")
