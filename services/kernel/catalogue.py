@@ -21,8 +21,8 @@ DEFAULT_MODEL = "pingvas-starter"
 """What a request without a model gets: the model that the repository ships."""
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}", re.IGNORECASE)
 METADATA = "pingvas.json"
-ADD_ONS = ("controlnet", "lora")
-"""Kinds that no picture comes from alone; they have no `model_index.json`."""
+RENDERED = ("sdxl",)
+"""The kinds that the GPU worker has a loader for; the others are listed as what cannot be used yet."""
 
 Fingerprint = tuple[tuple[str, int, int], ...]
 
@@ -142,8 +142,8 @@ def read(models: Path, kind: str, name: str) -> Entry:
     metadata = Metadata()
     try:
         metadata = _metadata(folder)
-        if kind in ADD_ONS:
-            raise FaultError(f"Models of the kind {kind} are not used yet")
+        if kind not in RENDERED:
+            raise FaultError(f"Models of the kind {kind} are not rendered yet")
         check_pipeline(folder)
     except FaultError as fault:
         return Entry(name, kind, str(fault), metadata)

@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-RENDERED = ("StableDiffusionXLPipeline",)
+PIPELINES = ("StableDiffusionXLPipeline",)
 """The pipelines that the GPU worker runs."""
 INDEX = "model_index.json"
 COMPONENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
@@ -38,8 +38,8 @@ def check_pipeline(folder: Path) -> None:
             raise FaultError(f"{INDEX} names a component {name!r}, which is no name of a folder")
         if kind is not None:
             _check_component(folder / name, kind)
-    if pipeline not in RENDERED:
-        raise FaultError(f"Pipelines of the class {pipeline} are not rendered yet; {', '.join(RENDERED)} is")
+    if pipeline not in PIPELINES:
+        raise FaultError(f"Pipelines of the class {pipeline} are not rendered yet; {', '.join(PIPELINES)} is")
 
 
 def _is_component(value: object) -> bool:
