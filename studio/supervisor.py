@@ -14,7 +14,7 @@ from studio.errors import StudioError
 from studio.processes import Children, kill_group, spawn, stop
 
 BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-STEADY_SECONDS = 30.0
+STEADY_SECONDS = 5.0
 """A child that lived this long counts as healthy: its next restart is quick again."""
 TRIM_EVERY = 60.0
 

@@ -20,6 +20,8 @@ class Faults:
     living: Callable[[], dict[str, int]]
     """Names and process ids of the studio's children."""
     redis_url: str
+    workers_key: str
+    """The sorted set in which workers show that they consume; its members end with their process id."""
     seed: int
     every: float
     """Seconds between two kills of a worker, on average."""
@@ -53,10 +55,19 @@ class Faults:
                     self._kill_server(name)
 
     def _kill_worker(self, chance: random.Random) -> None:
-        workers = [pid for name, pid in self.living().items() if name.startswith("worker")]
+        workers = self._consuming()
         if workers:
             kill_group(chance.choice(workers))
             self._count("worker killed (SIGKILL)")
+
+    def _consuming(self) -> list[int]:
+        """Workers that have come as far as consuming: killing one while it still imports torch would show nothing."""
+        try:
+            with redis.Redis.from_url(self.redis_url, socket_timeout=2) as client:
+                shown = {int(name.rpartition(b"-")[2]) for name in client.zrange(self.workers_key, 0, -1)}
+        except redis.RedisError:
+            return []
+        return sorted(shown & {pid for name, pid in self.living().items() if name.startswith("worker")})
 
     def _kill_server(self, name: str) -> None:
         if name.startswith("Valkey"):

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.kernel.keys import Keys
 from studio.chaos.faults import Faults
 from studio.chaos.load import Load
 from studio.chaos.verify import Check, Verifier
@@ -82,6 +83,7 @@ def run(plan: Plan, home: Home, *, extra: dict[str, str] | None = None, log: Pat
         faults = Faults(
             lambda: Children(home.run / "children.json").pids,
             settings.redis_url.get_secret_value(),
+            Keys(settings.env).workers,
             plan.seed,
             plan.kill_every,
             lambda: load.ended / plan.generations,
