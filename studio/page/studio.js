@@ -117,6 +117,7 @@ async function draw() {
   $("stage").hidden = false;
   $("warnings").textContent = "";
   $("picture").removeAttribute("src");
+  $("picture").alt = "";
   $("save").hidden = $("again").hidden = true;
   $("cancel").hidden = $("actions").hidden = $("bar").hidden = false;
   $("bar").removeAttribute("value");
@@ -146,7 +147,7 @@ async function refresh() {
       const link = document.createElement("a");
       const small = document.createElement("img");
       const words = document.createElement("span");
-      small.alt = words.textContent = image.prompt ?? `seed ${image.seed}`;
+      small.alt = words.textContent = image.parameters?.prompt ?? `seed ${image.seed}`;
       link.title = `${small.alt} (seed ${image.seed})`;
       link.append(small, words);
       link.href = "#";

@@ -132,7 +132,7 @@ def test_a_damaged_folder_is_one_message_with_the_end_of_the_log(cluster: Make) 
 
 
 ORDINARY = """
-import os, sys
+import encodings.ascii, encodings.idna, os, sys  # what Python would read later lies where only root can walk
 from pathlib import Path
 import psycopg, redis
 from studio.postgres import Postgres
