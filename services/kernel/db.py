@@ -91,10 +91,11 @@ class Database:
             DatabaseUnavailableError: no connection, or it was lost on the way.
         """
         with _mapped():
-            async with self._writer.begin() as connection:
+            async with self._writer.connect() as connection:
+                await _begin(connection, tenant)
                 session = WriteSession(connection)
-                await _name_tenant(connection, tenant)
                 yield session
+                await connection.commit()
         await session.committed()
 
     @asynccontextmanager
@@ -102,7 +103,7 @@ class Database:
         """One reading transaction: on a reader, for what may be a moment old, or on the writer where it may not."""
         with _mapped():
             async with (self._writer if fresh else self._reader).connect() as connection:
-                await _name_tenant(connection, tenant)
+                await _begin(connection, tenant)
                 yield ReadSession(connection)
 
     async def check(self) -> None:
@@ -142,6 +143,18 @@ def _options(settings: Settings) -> dict[str, Any]:
             "tcp_user_timeout": 20_000,
         },
     }
+
+
+async def _begin(connection: AsyncConnection, tenant: UUID | None) -> None:
+    try:
+        await _name_tenant(connection, tenant)
+    except DBAPIError as error:
+        # A connection from before a restart of the server. Nothing has been done on it, so another takes its place;
+        # naming the tenant thus tests the connection without a round trip of its own.
+        if not error.connection_invalidated:
+            raise
+        await connection.rollback()
+        await _name_tenant(connection, tenant)
 
 
 async def _name_tenant(connection: AsyncConnection, tenant: UUID | None) -> None:

@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from fastapi import FastAPI
 
 from services.kernel.db import Database, DatabaseUnavailableError
@@ -74,6 +75,31 @@ async def test_a_database_that_is_away_is_a_503_error(settings: Settings) -> Non
         await db.check()
     assert caught.value.status == 503
     await db.close()
+
+
+async def test_a_connection_that_a_restart_cut_is_replaced_unnoticed(settings: Settings, ada: Tenant) -> None:
+    """A failover once cost every waiting connection of every pool a 503."""
+    pid, end = sa.text("SELECT pg_backend_pid()"), sa.text("SELECT pg_terminate_backend(:pid, 5000)")
+    db, other = Database(settings), Database(settings)
+
+    async def cut() -> int:
+        async with db.read(ada.id) as session:
+            old = int(await session.scalar(pid))
+        async with other.read() as session:
+            assert await session.scalar(end, {"pid": old})
+        return old
+
+    for transaction in (db.read, db.write):
+        old = await cut()
+        async with transaction(ada.id) as session:
+            assert await session.scalar(pid) != old
+            assert await session.scalar(sa.text("SELECT id FROM users")) == ada.id
+    await cut()
+    with pytest.raises(DatabaseUnavailableError):
+        await db.check()
+    await db.check()
+    await db.close()
+    await other.close()
 
 
 async def test_connections_go_back_after_errors(odd_app: FastAPI, odd: httpx.AsyncClient, ada: Tenant) -> None:
