@@ -14,8 +14,9 @@ class GpuWorker:
     """terminationGracePeriodSeconds; a Spot notice leaves 120 seconds."""
     soft_shutdown_seconds: int = 60
     """Celery's soft shutdown, below the grace: the job is handed back at its next step, long before."""
-    visibility_timeout_seconds: int = 3600
-    """How long Redis keeps a message unacknowledged before it is delivered again; above any job's length."""
+    visibility_timeout_seconds: int = 600
+    """How long Redis keeps a wake-up unacknowledged before it delivers it again. It may be shorter than a job: a
+    second wake-up finds nothing to claim. Until then a killed worker's wake-up keeps KEDA from scaling to zero."""
     metrics_port: int = 9100
     models_mount: str = "/models"
     shared_mount: str = "/shared"

@@ -103,7 +103,7 @@ def generation_view(
     return Generation(
         **{name: request[name] for name in REQUEST_FIELDS},
         **{name: row[name] for name in ROW_FIELDS},
-        progress=Progress(step=row["step"], steps=request["steps"]) if running else None,
+        progress=Progress(step=row["step"], steps=request["steps"] * request["n"]) if running else None,
         queue_position=position,
         eta_seconds=eta,
         cancel_requested=row["cancel_requested_at"] is not None,

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from blueprint.services import HTTP
 from services.kernel import events
+from services.kernel.db import DatabaseUnavailableError
 from services.kernel.keys import Keys
 from services.kernel.logs import get_logger
 
@@ -126,7 +127,10 @@ class Follower:
                 return _unbroken(told)
             if not told and not ask_row:
                 return []
-        payload = await self._row()
+        try:
+            payload = await self._row()
+        except DatabaseUnavailableError:
+            return []  # the stream stays open; its reader learns the rest when the database is back
         if payload is None:
             return []
         return [payload] if seq is None or payload["seq"] > seq or events.is_last(payload) else []

@@ -97,12 +97,15 @@ class Publisher:
                 )
 
     def depth(self) -> int:
-        """Wake-ups that wait or are being worked on: a list a priority step, and kombu's hash `unacked`."""
+        """Wake-ups that wait: a list a priority step.
+
+        What kombu keeps in `unacked` is not counted: a killed worker's wake-up stays there until its visibility
+        timeout, long after the job itself was queued again.
+        """
         prefix = self._keys.celery_prefix
         with self._redis.pipeline(transaction=False) as pipe:
             for priority in PRIORITIES:
                 pipe.llen(f"{prefix}{queue_key(priority)}")
-            pipe.hlen(f"{prefix}unacked")
             return int(sum(pipe.execute()))
 
     def close(self) -> None:

@@ -153,7 +153,21 @@ async def test_what_redis_loses_is_sent_again(
     dispatcher = app.state.parts.dispatcher
     made = await make(client, ada)
     await dispatcher._committed.join()
-    await client._transport.app.state.kernel.redis.flushall()  # type: ignore[attr-defined]
+    await app.state.kernel.redis.flushall()
+    registry.rows("UPDATE generations SET published_at = now() - interval '1 minute' WHERE id = :id", id=made)
+    await dispatcher.sweep()
+    assert dispatcher._publisher.depth() >= 1
+
+
+async def test_a_killed_workers_unacknowledged_wake_up_does_not_count(
+    client: httpx.AsyncClient, app: FastAPI, ada: Tenant, registry: Registry
+) -> None:
+    """kombu keeps it in a hash for minutes; while it counted as waiting, the job's lost wake-up was never replaced."""
+    dispatcher, kernel = app.state.parts.dispatcher, app.state.kernel
+    made = await make(client, ada)
+    await dispatcher._committed.join()
+    await kernel.redis.flushall()
+    await kernel.redis.hset(f"{kernel.keys.celery_prefix}unacked", mapping={str(n): "dead" for n in range(50)})
     registry.rows("UPDATE generations SET published_at = now() - interval '1 minute' WHERE id = :id", id=made)
     await dispatcher.sweep()
     assert dispatcher._publisher.depth() >= 1
