@@ -11,6 +11,7 @@ from tests.docs.conftest import Desk
 from tests.docs.markdown import Block, blocks, name, pages
 
 ORIGIN = "http://127.0.0.1:8000"
+STARTER = PROJECT / "models" / "sdxl" / "pingvas-starter" / "model_index.json"
 BLOCKS = [block for page in pages() for block in blocks(page)]
 ALONE = [block for block in BLOCKS if block.words[:2] == ("sh", "run") and "studio" not in block.words]
 WITH_STUDIO = [block for block in BLOCKS if block.words[:3] == ("sh", "run", "studio")]
@@ -41,7 +42,7 @@ def test_json_reads(block: Block) -> None:
 
 @pytest.mark.slow
 @pytest.mark.model
-@pytest.mark.skipif(not (PROJECT / "models" / "sdxl").is_dir(), reason="the starter model is not in this checkout")
+@pytest.mark.skipif(not STARTER.exists(), reason="the starter model is not in this checkout")
 def test_lines_that_need_a_studio(studio_desk: tuple[Desk, str]) -> None:
     desk, url = studio_desk
     assert WITH_STUDIO
