@@ -4,9 +4,11 @@
 """
 
 import logging
+import warnings
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.signals import setup_logging
 
 from gpu_worker.process import WorkerProcess, step_for
@@ -35,7 +37,10 @@ def create_app(settings: Settings) -> Celery:
         logs.configure(settings, "gpu-worker")
         for chatty in ("celery.worker.strategy", "celery.app.trace"):
             # Each wake-up's arrival and end; our own line says more.
-            logging.getLogger(chatty).setLevel(logging.WARNING)
+            logging.getLogger(chatty).setLevel(logging.ERROR)
+        # What Celery thinks of root, with JSON messages alone, and of a default of its next version.
+        warnings.filterwarnings("ignore", category=SecurityWarning)
+        warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 
     setup_logging.connect(configure, weak=False)
     return app

@@ -122,6 +122,10 @@ class Studio:
         *queues, unacked = self.lists
         return sum(int(self.valkey.llen(queue)) for queue in queues) + int(self.valkey.hlen(unacked))
 
+    def depth(self) -> int:
+        """Wake-ups that the sweeper counts on."""
+        return self._publisher.depth()
+
     @property
     def lists(self) -> list[str]:
         """Every key that a wake-up may be in."""
@@ -136,7 +140,7 @@ class Studio:
         return (self.folder / key).read_bytes()
 
     def until(
-        self, generation_id: UUID, wanted: Callable[[dict[str, Any]], bool], seconds: float = 20
+        self, generation_id: UUID, wanted: Callable[[dict[str, Any]], bool], seconds: float = 60
     ) -> dict[str, Any]:
         """Waits until the row is as wanted."""
         end = time.monotonic() + seconds
@@ -164,7 +168,7 @@ class WorkerHandle:
             env=environment(settings, more),
         )
 
-    def ready(self, seconds: float = 40) -> None:
+    def ready(self, seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while '"event":"ready"' not in self.log.read_text():
             assert self.process.poll() is None, self.log.read_text()
