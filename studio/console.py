@@ -1,6 +1,7 @@
 """One readable log of everything that runs: to the terminal with coloured names, and to a file that rotates."""
 
 import os
+import re
 import sys
 import time
 from contextlib import suppress
@@ -13,6 +14,7 @@ ROTATE_BYTES = 10 * 1024**2
 KEPT = 3
 WIDTH = 9
 _COLOURS = {"studio": 36, "services": 34, "postgres": 35, "valkey": 31}
+_CHILD = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z \[(\w+) *\] ")
 _OTHERS = (32, 33, 92, 93)
 
 
@@ -56,6 +58,22 @@ class Log:
             return f"{name:<{WIDTH}} |"
         code = _COLOURS.get(name) or _OTHERS[sum(name.encode()) % len(_OTHERS)]
         return f"\x1b[{code}m{name:<{WIDTH}}\x1b[0m \x1b[2m|\x1b[0m"
+
+
+def readable(line: str) -> str:
+    """A child's console line without the time, which is written anyway, and with its level only where it matters.
+
+    >>> readable("2026-11-22T00:52:43.618394Z [info     ] device source=device")
+    'device source=device'
+    >>> readable("2026-11-22T00:52:43.618394Z [warning  ] slow")
+    'WARNING slow'
+    """
+    found = _CHILD.match(line)
+    if found is None:
+        return line
+    level = found[1].upper()
+    rest = line[found.end() :]
+    return rest if level in ("INFO", "DEBUG") else f"{level} {rest}"
 
 
 def trim(path: Path) -> None:

@@ -27,6 +27,8 @@ DATABASE_VARIABLES = {
     "worker": "PINGVAS_DATABASE_WORKER_URL",
     "owner": "PINGVAS_DATABASE_OWNER_URL",
 }
+QUIET = "ignore:You're running the worker with superuser privileges"
+"""Celery says so in eight lines at every start of a worker of root, who knows."""
 REDIS_VARIABLE = "PINGVAS_REDIS_URL"
 
 
@@ -92,7 +94,7 @@ class Parts:
                     chosen[DATABASE_VARIABLES[purpose]] = url
         if self.valkey is not None:
             chosen[REDIS_VARIABLE] = self.valkey.url
-        usual = {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(PROJECT)}
+        usual = {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(PROJECT), "PYTHONWARNINGS": QUIET}
         return {**usual, **chosen, **{name: value for name, value in given.items() if value}}
 
 

@@ -126,7 +126,7 @@ def trouble(path: Path, error: OSError) -> SetupError:
             advice=f"Free some space, or set {VARIABLE} to a folder on another disk.",
         )
     return SetupError(
-        f"Cannot write to the data folder {path}: {error.strerror or error}.",
+        f"Cannot use the data folder {path}: {error.strerror or error}.",
         advice=f"Set {VARIABLE} to a folder that you own, for example {VARIABLE}=$HOME/pingvas-data.",
     )
 

@@ -31,11 +31,13 @@ class State:
 
 
 def running(home: Home) -> State | None:
-    """The studio that runs in this folder now, or None."""
+    """The studio that runs in this folder now, or None. Raises SetupError for somebody else's folder."""
     try:
         descriptor = os.open(_path(home), os.O_RDONLY)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise trouble(home.root, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from studio.console import Log, trim
+from studio.console import Log, readable, trim
 from studio.errors import StudioError
 from studio.processes import Children, kill_group, spawn, stop
 
@@ -128,7 +128,7 @@ class Supervisor:
             return
         with process.stdout as pipe:
             for line in pipe:
-                self.log.write(name, line.decode(errors="replace").rstrip())
+                self.log.write(name, readable(line.decode(errors="replace").rstrip()))
 
     def _mourn(self, child: _Child, now: float) -> None:
         kill_group(child.process.pid)

@@ -43,10 +43,9 @@ class Faults:
     def _run(self) -> None:
         chance = random.Random(self.seed)  # noqa: S311 (a plan that can be repeated, nothing secret)
         due = {"Valkey emptied and killed": 1 / 3, "PostgreSQL killed": 2 / 3}
-        next_kill = time.monotonic() + self.every
+        next_kill = time.monotonic()
         while not self._stopped.wait(0.1):
-            if time.monotonic() >= next_kill:
-                self._kill_worker(chance)
+            if time.monotonic() >= next_kill and self._kill_worker(chance):
                 next_kill = time.monotonic() + self.every * chance.uniform(0.5, 1.5)
             share = self.progress()
             for name, at in list(due.items()):
@@ -54,11 +53,12 @@ class Faults:
                     del due[name]
                     self._kill_server(name)
 
-    def _kill_worker(self, chance: random.Random) -> None:
+    def _kill_worker(self, chance: random.Random) -> bool:
         workers = self._consuming()
         if workers:
             kill_group(chance.choice(workers))
             self._count("worker killed (SIGKILL)")
+        return bool(workers)
 
     def _consuming(self) -> list[int]:
         """Workers that have come as far as consuming: killing one while it still imports torch would show nothing."""

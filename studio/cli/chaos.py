@@ -25,7 +25,7 @@ def chaos(
     kill_every: Annotated[float, typer.Option(min=1, help="Seconds between two kills, on average.")] = 6.0,
     steps: Annotated[int, typer.Option(min=1, max=50, help="Denoising steps of each picture.")] = 8,
     seed: Annotated[int, typer.Option(help="Plans requests and faults.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    json_wanted: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the run's folder and say where it is.")] = False,
 ) -> None:
     """Break a studio on purpose and check that no job is lost and none is charged twice.
@@ -51,15 +51,16 @@ def chaos(
             note(f"Left in {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
-    if as_json:
-        result_json(_json(outcome))
+    if json_wanted:
+        result_json(as_json(outcome))
     else:
         _print(outcome)
     if not outcome.holds:
         raise typer.Exit(Exit.FAILED)
 
 
-def _json(outcome: "Outcome") -> dict[str, object]:
+def as_json(outcome: "Outcome") -> dict[str, object]:
+    """An outcome as plain values."""
     return {
         "seconds": round(outcome.seconds, 1),
         "ends": dict(outcome.ends),

@@ -44,7 +44,7 @@ def test(
             [*python, "mypy"],
         ]
     chosen = [_from_here(argument) for argument in context.args]
-    parallel = [] if any(argument.startswith("-n") for argument in chosen) else ["-n", "2"]
+    parallel = [] if any(argument.startswith("-n") for argument in chosen) else ["-n", "2", "--dist", "loadscope"]
     marks = [] if everything or any(argument == "-m" for argument in chosen) else ["-m", "not slow"]
     checks.append([*python, "pytest", *parallel, *marks, *chosen])
     failed = False

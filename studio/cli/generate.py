@@ -85,17 +85,18 @@ def _sides(size: str) -> dict[str, int]:
 
 
 def _check_output(output: Path | None) -> None:
-    if output is None:
-        return
-    if output.suffix.lower() not in (".png", ""):
-        raise UsageError(f"Pictures are PNG, and {output.name} names another kind.", advice="For example -o out.png.")
-    folder = output.parent
-    if output.is_dir():
-        raise UsageError(f"{output} is a folder.", advice=f"Name a file in it: -o {output}/out.png")
+    """Before anything is drawn and charged. Raises UsageError."""
+    path = output or Path("picture.png")
+    folder = path.parent
+    if path.suffix.lower() not in (".png", ""):
+        raise UsageError(f"Pictures are PNG, and {path.name} names another kind.", advice="For example -o out.png.")
+    if output is not None and path.is_dir():
+        raise UsageError(f"{path} is a folder.", advice=f"Name a file in it: -o {path}/out.png")
     if not folder.is_dir():
         raise UsageError(f"There is no folder {folder}.", advice="Make it first, or choose another place with -o.")
-    if not os.access(output if output.exists() else folder, os.W_OK):
-        raise UsageError(f"{output} cannot be written.", advice="Choose another place with -o.")
+    place = path if output is not None and path.exists() else folder
+    if not os.access(place, os.W_OK):
+        raise UsageError(f"{place.absolute()} cannot be written.", advice="Choose another place with -o.")
 
 
 def _watch(client: "Client", made: "Json") -> None:

@@ -107,7 +107,7 @@ def test_a_data_folder_that_cannot_be_written_is_5(
     monkeypatch.setenv("PINGVAS_HOME", str(tmp_path / "file" / "home"))
     assert run(["up"]) == Exit.SETUP
     error = capsys.readouterr().err
-    assert "Cannot write to the data folder" in error
+    assert "Cannot use the data folder" in error
     assert "PINGVAS_HOME" in error
 
 

@@ -54,7 +54,7 @@ def test_a_place_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SetupError) as caught:
         Home(tmp_path / "file" / "home").prepare()
-    assert "Cannot write to the data folder" in caught.value.message
+    assert "Cannot use the data folder" in caught.value.message
     assert "PINGVAS_HOME" in caught.value.advice
     assert caught.value.code == Exit.SETUP
 

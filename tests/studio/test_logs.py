@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from studio import console, logfile
-from studio.console import Log, trim
+from studio.console import Log, readable, trim
 from studio.logfile import last_lines, new_lines
 from tests.studio.conftest import eventually
 
@@ -79,3 +79,9 @@ def test_a_server_s_own_log_is_cut_while_it_writes(tmp_path: Path, monkeypatch: 
         server.write(b"second\n")
     assert path.read_text() == "second\n"
     assert path.with_name("postgres.log.1").read_text() == "a long first line\n"
+
+
+def test_a_child_s_line_loses_its_own_time_but_never_its_level() -> None:
+    assert readable("2026-11-22T00:52:43.618394Z [info     ] ready name=x") == "ready name=x"
+    assert readable("2026-11-22T00:52:43.618394Z [error    ] bad [info] x") == "ERROR bad [info] x"
+    assert readable('{"event": "json stays"}') == '{"event": "json stays"}'

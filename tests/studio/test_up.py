@@ -12,6 +12,7 @@ import httpx
 import psutil
 import pytest
 
+from services.kernel.settings import Settings
 from studio.errors import Exit
 from studio.home import PROJECT, Home, read_json
 from studio.processes import free_port
@@ -138,3 +139,20 @@ def test_background_start_passes_the_reason_on(home: Home, port: int) -> None:
     assert done.returncode == Exit.SETUP
     assert "PINGVAS_LOG_LEVEL" in done.stderr
     assert running(home) is None
+
+
+def test_servers_of_one_s_own_are_used_and_none_is_started(home: Home, port: int, settings: Settings) -> None:
+    given = {
+        "PINGVAS_DATABASE_URL": settings.require("database_url"),
+        "PINGVAS_DATABASE_WORKER_URL": settings.require("database_worker_url"),
+        "PINGVAS_DATABASE_OWNER_URL": settings.require("database_owner_url"),
+        "PINGVAS_REDIS_URL": settings.redis_url,
+    }
+    variables = {name: value.get_secret_value() for name, value in given.items()}
+    done = studio("up", "--detach", "--no-worker", "--port", str(port), home=home.root, **variables)
+    assert done.returncode == Exit.OK, done
+    assert list(read_json(home.run / "children.json")) == ["services"]
+    status = json.loads(studio("status", "--json", home=home.root, **variables).stdout)
+    details = {part["name"]: part["detail"] for part in status["parts"]}
+    assert details["postgres"].startswith("yours")
+    assert details["valkey"].startswith("yours")
