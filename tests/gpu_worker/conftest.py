@@ -42,7 +42,7 @@ def worker_settings(settings: Settings, models: Path, place: Path) -> Settings:
         update={
             "models_dir": models,
             "storage_url": objects.as_uri(),
-            "lease_seconds": 2.0,
+            "lease_seconds": 4.0,
             "renew_seconds": 0.1,
             "device": "cpu",
             "threads": 1,
