@@ -6,12 +6,15 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from services.generation import errors
+from services.kernel.errors import PingvasError
 from services.kernel.settings import Settings
 from studio.errors import Exit
 from tests.docs.markdown import ROOT, pages, section, tables
 
 OPERATIONS = ROOT / "docs" / "operations.md"
 DECISIONS = ROOT / "docs" / "decisions.md"
+REQUEST = ROOT / "docs" / "architecture" / "request.md"
 VARIABLE = re.compile(r"\bPINGVAS_[A-Z][A-Z_]*[A-Z]\b")
 
 
@@ -73,6 +76,18 @@ def test_every_requirement_has_its_reason_and_no_other_has() -> None:
 def test_every_choice_has_its_reason() -> None:
     text = DECISIONS.read_text()
     assert all(all(row) for table in tables(text) for row in table)
+
+
+def test_the_refusals_are_those_of_the_generation_service() -> None:
+    (rows,) = tables(section(REQUEST, "What is refused, and nothing changes"))
+    told = {code: int(status) for status, codes, _ in rows for code in re.findall(r"`(\w+)`", codes)}
+    known = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, PingvasError)]
+    raised = [one for one in known if one.__module__ == errors.__name__]
+    assert raised
+    for one in raised:
+        assert told.get(one.code) == one.status, f"{one.code} {one.status} is not in the table"
+    sources = "\n".join(path.read_text() for path in (ROOT / "services").rglob("*.py"))
+    assert [code for code in told if f'"{code}"' not in sources] == []
 
 
 def test_the_exit_codes_are_those_of_the_command() -> None:
