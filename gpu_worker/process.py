@@ -86,7 +86,7 @@ def warm(models: ModelCache, name: str = DEFAULT_MODEL) -> None:
         with models.use(name) as model:
             request = TextToImage("", "", name, 128, 128, steps=1, guidance_scale=2.0, seed=0, n=1)
             model.render(request, 0, lambda step, latents: None)
-    except ModelError as error:
+    except (ModelError, OSError) as error:
         log.warning("default model not loaded", reason=str(error))
 
 

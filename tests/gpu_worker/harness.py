@@ -110,8 +110,15 @@ class Studio:
             connection.execute(sa.text(statement), parameters)
 
     def events(self, generation_id: UUID) -> list[dict[str, Any]]:
-        entries: Any = self.valkey.xrange(self.keys.events(generation_id))
-        return [json.loads(fields[b"event"]) for _, fields in entries]
+        """What was told, up to the row's present number: events are told a moment after their transition."""
+        latest, end = self.row(generation_id)["event_seq"], time.monotonic() + 10
+        while True:
+            entries: Any = self.valkey.xrange(self.keys.events(generation_id))
+            told = [json.loads(fields[b"event"]) for _, fields in entries]
+            if told and told[-1]["seq"] >= latest:
+                return told
+            assert time.monotonic() < end, told
+            time.sleep(0.01)
 
     def objects(self, generation_id: UUID) -> list[str]:
         root = self.folder

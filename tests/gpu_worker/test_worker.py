@@ -47,6 +47,7 @@ def test_a_wake_up_becomes_committed_images(studio: Studio, worker: WorkerHandle
             assert thumbnail.format == "WEBP"
     last = studio.events(job)[-1]
     assert [image["id"] for image in last["images"]] == [str(image["id"]) for image in images]
+    studio.until(job, lambda _: str(job) in [line["generation"] for line in worker.lines("attempt ended")])
     (ended,) = [line for line in worker.lines("attempt ended") if line["generation"] == str(job)]
     assert ended["request_id"] == f"request-{job}"
     assert {"claim_ms", "load_ms", "render_ms", "encode_ms", "upload_ms", "commit_ms"} <= set(ended)
@@ -107,6 +108,9 @@ def test_one_wake_up_too_many_changes_nothing(studio: Studio, worker: WorkerHand
 def test_metrics_and_pace_are_told(studio: Studio, worker: WorkerHandle) -> None:
     job = studio.create()
     studio.status(job, "succeeded")
+    studio.until(
+        job, lambda _: bool(worker.lines("attempt ended")) and bool(studio.valkey.hget(studio.keys.pace, "tiny"))
+    )
     pace: Any = studio.valkey.hget(studio.keys.pace, "tiny")
     assert float(pace) > 0
     with urllib.request.urlopen(f"http://127.0.0.1:{worker.metrics_port}/metrics") as answer:
