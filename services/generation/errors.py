@@ -22,6 +22,10 @@ class ModelUnavailableError(ConflictError):
     code, title = "model_unavailable", "This model cannot be used at the moment"
 
 
+class ModelLimitError(UnprocessableError):
+    code, title = "model_limit", "This is more than the model can do"
+
+
 class PlanLimitError(UnprocessableError):
     code, title = "plan_limit", "This is more than the plan allows"
 

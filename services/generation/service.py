@@ -17,6 +17,7 @@ from services.generation.errors import (
     GenerationNotFoundError,
     IdempotencyConflictError,
     InsufficientCreditsError,
+    ModelLimitError,
     ModelUnavailableError,
     NotRetryableError,
     PlanLimitError,
@@ -54,8 +55,8 @@ async def create(
     """Accepts a request: one transaction writes the row, the credit hold and the outbox mark.
 
     Raises:
-        UserGoneError, UnknownModelError, ModelUnavailableError, PlanLimitError, InsufficientCreditsError,
-        TooManyActiveError, IdempotencyConflictError: nothing was written.
+        UserGoneError, UnknownModelError, ModelUnavailableError, PlanLimitError, ModelLimitError,
+        InsufficientCreditsError, TooManyActiveError, IdempotencyConflictError: nothing was written.
     """
     model = request.model or default_model
     account = await repository.account(session, user_id, model)
@@ -72,6 +73,7 @@ async def create(
     plan = PLANS[account["plan"]]
     resolved = _resolve(request, model, account)
     _check_plan(resolved, plan)
+    _check_model(resolved, account)
     cost = price(width=resolved["width"], height=resolved["height"], steps=resolved["steps"], images=resolved["n"])
     _check_credits(account, cost)
     row = await repository.create(
@@ -180,6 +182,12 @@ def _check_plan(resolved: dict[str, Any], plan: Plan) -> None:
             raise PlanLimitError(f"{field}: the plan {plan.title} allows {sentence}", field=field, limit=limit)
     if resolved["seed"] + resolved["n"] - 1 > REQUEST.seed_maximum:
         raise PlanLimitError("seed: the last image's seed would be too large", field="seed", limit=REQUEST.seed_maximum)
+
+
+def _check_model(resolved: dict[str, Any], account: Row) -> None:
+    limit = account["defaults"].get("max_side")
+    if limit and max(resolved["width"], resolved["height"]) > limit:
+        raise ModelLimitError(f"{resolved['model']} makes pictures with sides of at most {limit} pixels", limit=limit)
 
 
 def _check_credits(account: Row, cost: int) -> None:

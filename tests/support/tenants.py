@@ -18,7 +18,8 @@ MODEL = sa.text("""
     ON CONFLICT (name) WHERE user_id IS NULL DO UPDATE SET available = true, defaults = excluded.defaults
 """)
 DEFAULTS = (
-    '{"width": 64, "height": 64, "steps": 4, "guidance_scale": 5.0, "native_sizes": [[64, 64]], "reason": null,'
+    '{"width": 64, "height": 64, "steps": 4, "guidance_scale": 5.0, "native_sizes": [[64, 64]], "max_side": 256,'
+    ' "reason": null,'
     ' "vocabulary": ["a", "red", "blue", "circle", "square", "on", "background"]}'
 )
 

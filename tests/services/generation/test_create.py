@@ -42,6 +42,7 @@ async def test_unknown_words_are_told(client: httpx.AsyncClient, ada: Tenant) ->
         ({"width": 8}, 422, "invalid_request", "width"),
         ({"width": "128"}, 422, "invalid_request", "width"),
         ({"height": 4096}, 422, "plan_limit", "height"),
+        ({"width": 1024}, 422, "model_limit", "256 pixels"),
         ({"steps": 0}, 422, "invalid_request", "steps"),
         ({"steps": 1000}, 422, "plan_limit", "steps"),
         ({"seed": -1}, 422, "invalid_request", "seed"),
