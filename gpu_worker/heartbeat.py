@@ -22,7 +22,7 @@ from services.kernel.logs import bind_contextvars, get_logger
 
 log = get_logger("heartbeat")
 Look = Callable[[int, Any, Any, int], Image | None]
-"""See `gpu_worker.models.loader.Model.preview`."""
+"""See `gpu_worker.models.model.Model.preview`."""
 Tell = Callable[[int, int, float | None, str | None], None]
 """Tells progress: number of the event, step, seconds left, preview as a data URL."""
 JOIN_SECONDS = 10

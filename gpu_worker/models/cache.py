@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gpu_worker.models import loader
-from gpu_worker.models.loader import Device, Model, Place
+from gpu_worker.models.model import Device, Model, Place
 from services.kernel.logs import get_logger
 
 log = get_logger("models")

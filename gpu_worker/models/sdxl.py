@@ -21,13 +21,13 @@ from PIL.Image import Image
 
 from gpu_worker.models.device import Device
 from gpu_worker.models.errors import ModelUnavailableError
-from gpu_worker.models.loader import OnStep, Place
+from gpu_worker.models.model import OnStep, Place
 from gpu_worker.models.previews import Previewer
 from gpu_worker.request import TextToImage
 from services.kernel.logs import get_logger
 
 if TYPE_CHECKING:
-    from gpu_worker.models import loader
+    from gpu_worker.models import model
 
 log = get_logger("sdxl")
 transformers.utils.logging.disable_progress_bar()
@@ -47,7 +47,7 @@ GONE = ("position_ids",)
 """Buffers that older checkpoints carry or miss and that newer classes compute."""
 
 
-def load_sdxl(place: Place, device: "loader.Device") -> "Sdxl":
+def load_sdxl(place: Place, device: "model.Device") -> "Sdxl":
     """Loads a checkpoint onto the device, in its precision.
 
     Raises:

@@ -38,7 +38,7 @@ def allowed(path: str, name: str) -> bool:  # noqa: PLR0911 (one line a rule)
     top = name.split(".", maxsplit=1)[0]
     if top in HEAVY:
         return path.startswith(MODEL_CODE)
-    if top == "fastapi" or top == "starlette":
+    if top in {"fastapi", "starlette"}:
         return not path.startswith((KERNEL, "gpu_worker/", "blueprint/")) or path.startswith(f"{KERNEL}http/")
     if top not in HOUSE:
         return True

@@ -3,6 +3,7 @@
 import dataclasses
 import doctest
 import importlib
+import itertools
 import pkgutil
 
 import pytest
@@ -68,7 +69,7 @@ def test_plans_grow_with_their_price() -> None:
     plans = sorted(PLANS.values(), key=lambda plan: plan.price_cents)
     assert plans[0].name == DEFAULT_PLAN
     assert LOCAL_PLAN in PLANS
-    for smaller, larger in zip(plans, plans[1:], strict=False):
+    for smaller, larger in itertools.pairwise(plans):
         assert smaller.monthly_credits < larger.monthly_credits
         assert smaller.max_pixels < larger.max_pixels
         assert smaller.priority > larger.priority
