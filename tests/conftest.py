@@ -1,10 +1,11 @@
 """Real servers for every test: PostgreSQL and Valkey from the studio's own wheels, one pair a test process."""
 
+import itertools
 import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -80,24 +81,40 @@ def valkey(place: Path) -> Iterator[Valkey]:
 
 
 @pytest.fixture(scope="session")
-def settings(place: Path, postgres: Postgres, valkey: Valkey, passwords: dict[str, str]) -> Settings:
+def settings(apart: Callable[[str], Settings]) -> Settings:
     """The settings of a process of the environment `local` beside those servers, with all tables migrated."""
+    return apart(DATABASE)
 
-    def url(purpose: str) -> str:
-        return postgres.url(LOCAL.role(purpose), passwords[purpose], database=DATABASE)
 
-    (place / "images").mkdir()
-    made = Settings.model_validate(
-        {
-            "env": LOCAL.name,
-            "database_url": url("app"),
-            "database_worker_url": url("worker"),
-            "database_owner_url": url("owner"),
-            "redis_url": valkey.url,
-            "storage_url": (place / "images").as_uri(),
-            "models_dir": PROJECT / "models",
-            "jwt_secret": secrets.token_hex(32),
-        }
-    )
-    upgrade(made)
-    return made
+@pytest.fixture(scope="session")
+def apart(place: Path, postgres: Postgres, valkey: Valkey, passwords: dict[str, str]) -> Callable[[str], Settings]:
+    """Makes settings with a database, a Valkey database and a folder of images of their own.
+
+    For a package whose tests take whatever is queued: a job that another package left would be taken too.
+    """
+    numbers = itertools.count()
+
+    def make(database: str) -> Settings:
+        def url(purpose: str) -> str:
+            return postgres.url(LOCAL.role(purpose), passwords[purpose], database=database)
+
+        if database != DATABASE:
+            bootstrap(postgres.admin_url, LOCAL.name, passwords, database=database)
+        images = place / f"images-{database}"
+        images.mkdir()
+        made = Settings.model_validate(
+            {
+                "env": LOCAL.name,
+                "database_url": url("app"),
+                "database_worker_url": url("worker"),
+                "database_owner_url": url("owner"),
+                "redis_url": f"{valkey.url.rpartition('/')[0]}/{next(numbers)}",
+                "storage_url": images.as_uri(),
+                "models_dir": PROJECT / "models",
+                "jwt_secret": secrets.token_hex(32),
+            }
+        )
+        upgrade(made)
+        return made
+
+    return make
