@@ -149,6 +149,9 @@ def _resolve(request: GenerationRequest, model: str, account: Row) -> dict[str, 
     if account["model"] is None:
         raise UnknownModelError(f"There is no model {model!r}", model=model)
     defaults = account["defaults"]
+    needed = PLANS[account["minimum_plan"]]
+    if PLANS[account["plan"]].price_cents < needed.price_cents:
+        raise PlanLimitError(f"model: {model!r} comes with the plan {needed.title}", field="model", limit=needed.name)
     if not account["available"]:
         raise ModelUnavailableError(defaults.get("reason") or f"Model {model!r} cannot be used now", model=model)
     return {

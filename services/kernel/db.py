@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from services.kernel.errors import UnavailableError
 from services.kernel.settings import Settings
 
-SET_TENANT = sa.text("SELECT set_config('app.user_id', :user_id, true)")
+SET_TENANT = sa.text("SELECT set_config('app.user_id', :user_id, true) AS tenant").columns(sa.column("tenant"))
 POOL_SECONDS = 10
 CONNECT_SECONDS = 5
 

@@ -29,17 +29,32 @@ SWEEPER_LOCK = 0x73776565
 
 _EVENT = "id, user_id, status, attempt, event_seq, step, request, error_code, error_message"
 
-ACCOUNT = sa.text("""
+_CREATED = (
+    "id, user_id, status, model, request, warnings, price, priority, request_id, retry_of, attempt, step, event_seq,"
+    " work, created_at, started_at, finished_at, cancel_requested_at, error_code, error_message"
+)
+
+
+def _hot(sql: str, columns: str) -> sa.TextualSelect:
+    """A statement of every request: with its columns named, SQLAlchemy works out how to read its rows once."""
+    return sa.text(sql).columns(*(sa.column(name.strip()) for name in columns.split(",")))
+
+
+ACCOUNT = _hot(
+    """
     SELECT users.plan, users.balance, users.held, models.name AS model, models.available, models.minimum_plan,
         models.defaults
     FROM users LEFT JOIN models ON models.name = :model AND (models.user_id IS NULL OR models.user_id = users.id)
     WHERE users.id = :user_id
     ORDER BY models.user_id NULLS LAST LIMIT 1
     FOR NO KEY UPDATE OF users
-""")
+    """,
+    "plan, balance, held, model, available, minimum_plan, defaults",
+)
 """The user, locked until the transaction ends, and the model asked for; no row: the user is gone."""
 
-CREATE = sa.text("""
+CREATE = _hot(
+    f"""
     WITH active AS (
         SELECT count(*) AS count FROM generations WHERE user_id = :user_id AND status IN ('queued', 'running')),
     done AS (
@@ -55,8 +70,10 @@ CREATE = sa.text("""
         SELECT user_id, 'hold', price, 'hold:' || id, id FROM done),
     account AS (
         UPDATE users SET held = users.held + done.price, updated_at = now() FROM done WHERE users.id = done.user_id)
-    SELECT * FROM done
-""")
+    SELECT {_CREATED} FROM done
+    """,
+    _CREATED,
+)
 """Writes the row, the hold and the outbox mark (`published_at` is null); no row: too many are active."""
 
 TO_PUBLISH = sa.text("""

@@ -134,6 +134,18 @@ async def test_an_unavailable_model_says_why(client: httpx.AsyncClient, ada: Ten
     assert "lacks its weights" in answer.json()["detail"]
 
 
+async def test_a_model_may_want_a_better_plan(client: httpx.AsyncClient, ada: Tenant, registry: Registry) -> None:
+    registry.model("exclusive")
+    registry.rows("UPDATE models SET minimum_plan = 'creator' WHERE name = 'exclusive'")
+    free = registry.tenant(plan="free")
+    answers = [
+        await client.post(PATH, json={**BODY, "model": "exclusive"}, headers=tenant.headers) for tenant in (free, ada)
+    ]
+    assert [answer.status_code for answer in answers] == [422, 202]
+    assert (answers[0].json()["code"], answers[0].json()["field"]) == ("plan_limit", "model")
+    assert registry.account(free) == (100, 0)
+
+
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[]", b""])
 async def test_broken_bodies(client: httpx.AsyncClient, ada: Tenant, content: bytes) -> None:
     answer = await client.post(PATH, content=content, headers={**ada.headers, "Content-Type": "application/json"})
