@@ -81,13 +81,15 @@ def valkey(place: Path) -> Iterator[Valkey]:
 
 
 @pytest.fixture(scope="session")
-def settings(apart: Callable[[str], Settings]) -> Settings:
+def settings(new_settings: Callable[[str], Settings]) -> Settings:
     """The settings of a process of the environment `local` beside those servers, with all tables migrated."""
-    return apart(DATABASE)
+    return new_settings(DATABASE)
 
 
 @pytest.fixture(scope="session")
-def apart(place: Path, postgres: Postgres, valkey: Valkey, passwords: dict[str, str]) -> Callable[[str], Settings]:
+def new_settings(
+    place: Path, postgres: Postgres, valkey: Valkey, passwords: dict[str, str]
+) -> Callable[[str], Settings]:
     """Makes settings with a database, a Valkey database and a folder of images of their own.
 
     For a package whose tests take whatever is queued: a job that another package left would be taken too.

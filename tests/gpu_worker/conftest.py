@@ -34,9 +34,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def settings(apart: Callable[[str], Settings]) -> Settings:
+def settings(new_settings: Callable[[str], Settings]) -> Settings:
     """A queue of our own: these workers take the job that is due first, whoever left it there."""
-    return apart("worker")
+    return new_settings("worker")
 
 
 @pytest.fixture(scope="session")

@@ -105,7 +105,10 @@ def test_a_renewal_that_finds_no_row_ends_the_rendering(runner: Runner, studio: 
 def test_a_lost_connection_costs_nothing(runner: Runner, studio: Studio) -> None:
     job = studio.create(wake=False, steps=60)
     role = "pingvas_local_worker"
-    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = :role AND pid <> pg_backend_pid()"
+    cut = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND usename = :role AND pid <> pg_backend_pid()"
+    )
     with During(studio, job, cut, role=role):
         runner.wake()
     row = studio.row(job)
