@@ -141,6 +141,11 @@ class Postgres:
         return self._binaries / name
 
     def _initialise(self) -> None:
+        if self._link != self._folder and not self._link.is_symlink() and self._folder.exists():
+            # The data folder was deleted or is another one by now: what lies here is not its database any more.
+            lost = self._folder.with_suffix(".lost")
+            shutil.rmtree(lost, ignore_errors=True)
+            self._folder.rename(lost)
         if (self._folder / "PG_VERSION").exists():
             return
         # Made beside its place and moved there when complete: an interrupted start leaves nothing half done.

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL: it keeps what was committed, however it or its studio ended."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -186,6 +187,15 @@ class TestAsRoot:
             assert (closed / "postgres").resolve() == server.folder
             assert ask(server, "SELECT 1") == 1
             assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+            ask(server, "CREATE TABLE t AS SELECT 42 AS answer")
+            server.stop()
+            server.start()
+            assert ask(server, "SELECT answer FROM t") == 42
+            server.stop()
+            (closed / "postgres").unlink()
+            server.start()
+            assert ask(server, "SELECT to_regclass('t')") is None
         finally:
             server.stop()
-            subprocess.run(["rm", "-rf", str(server.folder)], check=True)
+            for folder in (server.folder, server.folder.with_suffix(".lost")):
+                shutil.rmtree(folder)
