@@ -13,7 +13,7 @@ from studio.home import PROJECT, Home
 from studio.processes import Children, port_free, tail
 from studio.state import State, running, wait_gone
 
-START_SECONDS = 120
+START_SECONDS = 300
 STOP_SECONDS = 60
 _NEARBY = 50
 

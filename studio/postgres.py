@@ -27,7 +27,7 @@ from studio.processes import LOOPBACK, Account, spawn, stop, tail
 
 ADMINISTRATOR = "postgres"
 SYSTEM_FOLDER = Path("/var/lib/pingvas-studio")
-START_SECONDS = 60
+START_SECONDS = 120
 """Long, for a start that first has to replay what a crash left."""
 STOP_SECONDS = 15
 SETTINGS = {

@@ -23,7 +23,8 @@ from studio.processes import LOOPBACK, Children, port_free
 from studio.state import Lock, State
 from studio.supervisor import Program, Supervisor
 
-SERVICES_SECONDS = 60
+# A process that fails is seen at once; this bound is for a machine that has much else to do.
+SERVICES_SECONDS = 180
 UNREADY_SECONDS = 5.0
 SERVICES_STOP_SECONDS = 12.0
 WORKER_STOP_SECONDS = 30.0

@@ -50,7 +50,7 @@ def cluster(root: Path) -> Iterator[Callable[[], Postgres]]:
         server.stop()
 
 
-def studio(*arguments: str, home: Path, timeout: float = 60, **more: str) -> subprocess.CompletedProcess[str]:
+def studio(*arguments: str, home: Path, timeout: float = 150, **more: str) -> subprocess.CompletedProcess[str]:
     """Runs a command line of the studio in a process of its own."""
     environment = {**os.environ, "PINGVAS_HOME": str(home), "PYTHONPATH": str(PROJECT), "NO_COLOR": "1", **more}
     command = [sys.executable, "-P", "-m", "studio", *arguments]
