@@ -75,6 +75,14 @@ def async_client(url: str) -> "redis.asyncio.Redis":
     return redis.asyncio.Redis.from_url(url, **_options())
 
 
+async def close(connected: "redis.asyncio.Redis") -> None:
+    """Closes an asynchronous client, and what it keeps to the sentinels."""
+    manager = getattr(connected.connection_pool, "sentinel_manager", None)
+    for each in (*(manager.sentinels if manager else ()), connected):
+        await each.aclose()
+        await each.connection_pool.disconnect()
+
+
 def client(url: str) -> "redis.Redis":
     """The same for threads."""
     address = RedisAddress.parse(url)

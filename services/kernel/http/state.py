@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from services.kernel.db import Database
 from services.kernel.keys import Keys
 from services.kernel.metrics import HttpMetrics
-from services.kernel.redis import async_client
+from services.kernel.redis import async_client, close
 from services.kernel.settings import Settings
 from services.kernel.storage import Storage
 from services.kernel.tokens import Tokens
@@ -44,7 +44,7 @@ class Kernel:
 
     async def close(self) -> None:
         await self.db.close()
-        await self.redis.aclose()
+        await close(self.redis)
 
 
 def kernel_of(where: Request | FastAPI) -> Kernel:
