@@ -24,12 +24,14 @@ def train(work: Path, minutes: float) -> None:
     from gpu_worker.starter import text, unet, vae
 
     if not (work / "vae.pt").exists():
-        vae.train(work / "vae.pt", minutes=0.1 * minutes)
+        vae.train(work / "vae.pt", minutes=0.08 * minutes)
+    if not (work / "vae-polished.pt").exists():
+        vae.polish(work / "vae.pt", work / "vae-polished.pt", minutes=0.06 * minutes)
     if not (work / "text.pt").exists():
         text.train(work / "text.pt", minutes=0.06 * minutes)
     if not (work / "latents.pt").exists():
         unet.encode_latents(work / "latents.pt", vae.load(work / "vae.pt"))
-    unet.train(work / "unet.pt", work / "latents.pt", text.load(work / "text.pt"), 0.8 * minutes)
+    unet.train(work / "unet.pt", work / "latents.pt", text.load(work / "text.pt"), 0.75 * minutes)
 
 
 def main() -> None:

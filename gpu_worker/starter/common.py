@@ -67,8 +67,9 @@ class Shards:
         total = sum(self.pool.map(run, range(self.count)))
         for twin in self.models[1:]:
             for own, shared in zip(twin.parameters(), self.models[0].parameters(), strict=True):
-                shared.grad = own.grad if shared.grad is None else shared.grad.add_(own.grad)
-                own.grad = None
+                if own.grad is not None:
+                    shared.grad = own.grad if shared.grad is None else shared.grad.add_(own.grad)
+                    own.grad = None
         return total
 
 

@@ -52,11 +52,10 @@ def facts_file(autoencoder: Any) -> dict[str, Any]:
         "licence": "Apache-2.0",
         "native_sizes": [list(size) for size in NATIVE_SIZES],
         "default_size": [128, 128],
-        "max_size": [192, 192],
+        "max_size": 192,
         "default_steps": STEPS,
         "default_guidance_scale": GUIDANCE,
         "scheduler": "DDIMScheduler",
-        "latent_rgb": latent_colours(autoencoder),
         "vocabulary": sorted(VOCABULARY),
         "examples": list(EXAMPLES),
     }
@@ -64,7 +63,7 @@ def facts_file(autoencoder: Any) -> dict[str, Any]:
 
 def export(work: Path, target: Path) -> None:
     """Write the model folder from the stages' checkpoints; files that are not ours (the model card) stay."""
-    autoencoder = vae.load(work / "vae.pt").to("cpu", memory_format=torch.contiguous_format).float()
+    autoencoder = vae.load(work / "vae-polished.pt").to("cpu", memory_format=torch.contiguous_format).float()
     encoders = [encoder.to("cpu") for encoder in text.load(work / "text.pt")]
     pipeline = StableDiffusionXLPipeline(
         vae=autoencoder, text_encoder=encoders[0], text_encoder_2=encoders[1], tokenizer=tokenizer.build(),

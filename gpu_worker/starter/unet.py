@@ -14,12 +14,13 @@ from diffusers.models.attention_processor import AttnProcessor
 from gpu_worker.starter import text
 from gpu_worker.starter.captions import Writer
 from gpu_worker.starter.common import Clock, Shards, device, log, mixed, save_state
+from gpu_worker.starter.muon import Muon
 from gpu_worker.starter.vae import to_tensor
 from gpu_worker.starter.world import NATIVE_SIZES, Scene, draw, sample_scene
 
-BATCH = 64
+BATCH = 48
 STEPS = 60_000
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 1.8e-3
 EMA = 0.9993
 SCENES = {(128, 128): 28_000, (160, 96): 6_000, (96, 160): 6_000}
 SHARE = (0.7, 0.15, 0.15)  # how often a batch is square, wide, tall
@@ -125,10 +126,10 @@ class Feed:
         )
 
     def _times(self) -> torch.Tensor:
-        """Half uniform, half leaning to the middle, and always some pure noise: there sampling starts."""
+        """Mostly the noisier middle, where shapes are decided, and always some pure noise: there sampling starts."""
         uniform = self.rng.random(BATCH)
-        leaning = 1 / (1 + np.exp(-self.rng.normal(0.3, 1.0, BATCH)))
-        times = np.where(self.rng.random(BATCH) < 0.5, uniform, leaning) * 1000
+        leaning = 1 / (1 + np.exp(-self.rng.normal(0.6, 1.0, BATCH)))
+        times = np.where(self.rng.random(BATCH) < 0.3, uniform, leaning) * 1000
         times[self.rng.random(BATCH) < 0.04] = 999
         return torch.from_numpy(times.astype(np.int64).clip(0, 999))
 
@@ -146,7 +147,7 @@ def _objective(encoders: tuple[Any, Any], noise_schedule: Any) -> Any:
             added = {"text_embeds": pooled, "time_ids": sizes}
             velocity = model(noisy, times, context, added_cond_kwargs=added).sample
         error = (velocity.float() - noise_schedule.get_velocity(latents, noise, times)) ** 2
-        weight = 1 + 2 * areas
+        weight = 1 + 4 * areas
         weighted: torch.Tensor = error * weight / weight.mean((1, 2, 3), keepdim=True)
         return weighted.mean()
 
@@ -161,7 +162,8 @@ def train(path: Path, latents: Path, encoders: tuple[Any, Any], minutes: float, 
     model.set_attn_processor(AttnProcessor())
     names = [name for name, _ in model.named_parameters()]
     parameters = list(model.parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    shards = Shards(model)
+    optimizer = Muon(list(model.named_parameters()), shards.pool)
     average = [parameter.detach().clone() for parameter in parameters]
     step, spent = 0, 0.0
     if path.exists():
@@ -171,7 +173,7 @@ def train(path: Path, latents: Path, encoders: tuple[Any, Any], minutes: float, 
         average = [state["average"][name] for name in names]
         step, spent = state["step"], state["spent"]
         torch.manual_seed(seed + step)
-    shards, feed, clock = Shards(model), Feed(latents, seed + step), Clock(minutes, STEPS, spent)
+    feed, clock = Feed(latents, seed + step), Clock(minutes, STEPS, spent)
     objective, saved, recent = _objective(encoders, schedule()), clock.spent(), 0.0
 
     def save() -> None:
@@ -181,13 +183,11 @@ def train(path: Path, latents: Path, encoders: tuple[Any, Any], minutes: float, 
         })  # fmt: skip
 
     while (progress := clock.progress(step)) < 1:
-        for group in optimizer.param_groups:
-            warm, cosine = min(1.0, (step + 1) / 200), math.cos(progress * math.pi / 2) ** 2
-            group["lr"] = LEARNING_RATE * warm * (0.02 + 0.98 * cosine)
-        optimizer.zero_grad(set_to_none=True)
+        warm, cosine = min(1.0, (step + 1) / 200), math.cos(progress * math.pi / 2) ** 2
+        model.zero_grad(set_to_none=True)
         value = shards.backward(objective, *feed.batch())
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
+        optimizer.step(LEARNING_RATE * warm * (0.02 + 0.98 * cosine))
         step += 1
         with torch.no_grad():
             torch._foreach_lerp_(average, parameters, 1 - min(EMA, (1 + step) / (10 + step)))

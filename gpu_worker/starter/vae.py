@@ -17,6 +17,7 @@ from gpu_worker.starter.world import COLOURS, NATIVE_SIZES, SHAPES, Array, Scene
 BATCH = 8
 LEARNING_RATE = 1.5e-3
 STEPS = 6000
+POLISH_RATE = 1e-3
 
 
 def build() -> Any:
@@ -122,6 +123,30 @@ def normalise(model: Any, rng: np.random.Generator) -> None:
     before.bias[4:] = -8.0
     after.bias += torch.einsum("oi,i->o", after.weight[:, :, 0, 0], mean)
     after.weight *= std[None, :, None, None]
+
+
+def polish(source: Path, path: Path, minutes: float, seed: int = 3) -> None:
+    """Train the decoder alone for sharper edges: the latents, and so the UNet, stay as they are."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    model = load(source).train()
+    model.decoder.requires_grad_(True)
+    optimizer = torch.optim.AdamW(model.decoder.parameters(), lr=POLISH_RATE, betas=(0.9, 0.99), weight_decay=0.01)
+    shards, clock, step, started = Shards(model), Clock(minutes, STEPS), 0, time.monotonic()
+    while (progress := clock.progress(step)) < 1:
+        canvas = NATIVE_SIZES[step % 8 if step % 8 < 3 else 0]
+        scenes = [sample_scene(rng, canvas) for _ in range(BATCH)]
+        pictures = to_tensor([draw(scene) for scene in scenes]).to(device())
+        for group in optimizer.param_groups:
+            group["lr"] = POLISH_RATE * min(1.0, (step + 1) / 50) * (1 - progress)
+        optimizer.zero_grad(set_to_none=True)
+        loss = shards.backward(_loss, pictures, torch.rand(BATCH, 1, 1, 1).to(pictures))
+        torch.nn.utils.clip_grad_norm_(model.decoder.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        if step % 100 == 0:
+            log(f"decoder {step} loss {loss:.4f}, {time.monotonic() - started:.0f} s")
+    save_state(path, {"model": model.state_dict(), "steps": step})
 
 
 def load(path: Path) -> Any:
