@@ -14,7 +14,6 @@ from gpu_worker.pool import TaskPool, wake_hub
 from gpu_worker.presence import Presence, worker_name
 from gpu_worker.request import TextToImage
 from gpu_worker.runner import Runner
-from services.kernel.catalogue import DEFAULT_MODEL
 from services.kernel.logs import get_logger
 from services.kernel.metrics import WorkerMetrics
 from services.kernel.settings import Settings
@@ -58,7 +57,7 @@ class WorkerProcess:
                 presence=presence,
                 metrics=metrics,
             )
-            warm(models)
+            warm(models, self.settings.default_model)
 
         begun = time.monotonic()
         pool.run(prepare)
@@ -80,7 +79,7 @@ class WorkerProcess:
             self.runner.abandon()
 
 
-def warm(models: ModelCache, name: str = DEFAULT_MODEL) -> None:
+def warm(models: ModelCache, name: str) -> None:
     """Loads a model and renders one step of it; a model that is not there or not whole costs a line in the log."""
     try:
         with models.use(name) as model:

@@ -14,7 +14,6 @@ from services.kernel.jobs import Job
 from services.kernel.settings import Settings
 from services.kernel.tables import images
 
-WORKER_LOST = "The machine that was making this was lost several times; nothing was charged"
 OUTCOME = sa.text("SELECT status, attempt, event_seq FROM generations WHERE id = :id")
 Row = sa.RowMapping
 
@@ -50,7 +49,7 @@ class Repository:
             parameters = {
                 "limit": self._jobs.relay_batch,
                 "max_failures": self._jobs.max_failures,
-                "error_message": WORKER_LOST,
+                "error_message": jobs.WORKER_LOST,
             }
             return connection.execute(jobs.EXPIRE, parameters).mappings().all()
 

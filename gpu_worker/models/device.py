@@ -71,4 +71,5 @@ def default_threads() -> int:
     OpenMP's threads wait for each other at every layer, so one thread too many costs more than many too few: on two
     cores of which one was taken, two threads needed 8 to 15 seconds for a picture that one thread makes in 0.5.
     """
-    return max(1, len(os.sched_getaffinity(0)) // 2)
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, usable // 2)

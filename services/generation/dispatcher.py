@@ -26,7 +26,6 @@ from services.kernel.settings import Settings
 log = get_logger("dispatcher")
 MARK_SECONDS = 0.05
 """A wake-up is marked as sent this much later: by then an idle worker has the job, and the mark has nothing to do."""
-WORKER_LOST = "The machine that was making this was lost several times; nothing was charged"
 
 
 class WakeUp(NamedTuple):
@@ -107,7 +106,7 @@ class Dispatcher:
                 {
                     "limit": self._jobs.relay_batch,
                     "max_failures": self._jobs.max_failures,
-                    "error_message": WORKER_LOST,
+                    "error_message": jobs.WORKER_LOST,
                 },
             )
             unsent = await session.all(jobs.TO_PUBLISH, {"limit": self._jobs.relay_batch})

@@ -153,7 +153,8 @@ def _resolve(request: GenerationRequest, model: str, account: Row) -> dict[str, 
     if PLANS[account["plan"]].price_cents < needed.price_cents:
         raise PlanLimitError(f"model: {model!r} comes with the plan {needed.title}", field="model", limit=needed.name)
     if not account["available"]:
-        raise ModelUnavailableError(defaults.get("reason") or f"Model {model!r} cannot be used now", model=model)
+        reason = defaults.get("reason") or "It is not in the models folder."
+        raise ModelUnavailableError(f"Model {model!r} cannot be used now. {reason}", model=model)
     return {
         "prompt": request.prompt,
         "negative_prompt": request.negative_prompt,

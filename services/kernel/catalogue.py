@@ -17,8 +17,6 @@ from services.kernel.checkpoints import FaultError, check_pipeline, read_json
 from services.kernel.logs import get_logger
 
 log = get_logger("catalogue")
-DEFAULT_MODEL = "pingvas-starter"
-"""What a request without a model gets: the model that the repository ships."""
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}", re.IGNORECASE)
 METADATA = "pingvas.json"
 RENDERED = ("sdxl",)

@@ -33,6 +33,12 @@ class DatabaseUnavailableError(UnavailableError):
     code = "database_unavailable"
 
 
+class SchemaMissingError(UnavailableError):
+    """The database answers, and has no tables in the schema: `python -m migrations` was not run."""
+
+    code = "schema_missing"
+
+
 class ReadSession:
     """A transaction that reads."""
 
@@ -107,9 +113,15 @@ class Database:
                 yield ReadSession(connection)
 
     async def check(self) -> None:
-        """Asks for one row of nothing; raises `DatabaseUnavailableError`."""
+        """Asks whether the tables are there.
+
+        Raises:
+            DatabaseUnavailableError: no answer.
+            SchemaMissingError: the schema was not migrated.
+        """
         async with self.read() as session:
-            await session.scalar(sa.text("SELECT 1"))
+            if await session.scalar(sa.text("SELECT to_regclass('generations')")) is None:
+                raise SchemaMissingError
 
     async def close(self) -> None:
         await self._writer.dispose()

@@ -179,6 +179,8 @@ EXPIRE = sa.text(f"""
     SELECT {_EVENT} FROM done
 """)
 """Jobs whose worker fell silent; run it while holding `SWEEPER_LOCK`."""
+WORKER_LOST = "The machine that was making this was lost several times; nothing was charged"
+"""What `EXPIRE` tells the user of a job that it fails."""
 TRY_SWEEPER_LOCK = sa.text("SELECT pg_try_advisory_xact_lock(:lock)").bindparams(lock=SWEEPER_LOCK)
 
 CANCEL_QUEUED = sa.text(f"""

@@ -65,12 +65,12 @@ class Settings(BaseSettings):
         if self.renew_seconds * 3 > self.lease_seconds:
             raise ValueError("PINGVAS_RENEW_SECONDS must be at most a third of PINGVAS_LEASE_SECONDS")
         if self.environment.reserved:
-            weak = [name for name in ("jwt_secret",) if not _strong(getattr(self, name))]
+            weak = ["jwt_secret"] if self.jwt_secret.get_secret_value() and not _strong(self.jwt_secret) else []
             weak += [name for name in URLS if _is_placeholder(_password(getattr(self, name)))]
             if weak:
                 names = ", ".join(f"PINGVAS_{name.upper()}" for name in weak)
                 raise ValueError(
-                    f"{names}: the secret is missing, a placeholder or shorter than {SECURITY.secret_bytes_minimum} "
+                    f"{names}: the secret is a placeholder or shorter than {SECURITY.secret_bytes_minimum} "
                     f"bytes; {self.env} does not start without a real one"
                 )
         return self

@@ -28,8 +28,7 @@ class StorageUnavailableError(UnavailableError):
 class Storage:
     """Reads and writes objects; asynchronous for services, blocking for the worker's threads.
 
-    >>> Storage("file:///var/lib/pingvas").url
-    'file:///var/lib/pingvas'
+    Made of a URL, `file:///folder` (which is made if it is not there) or `s3://bucket/prefix`.
     """
 
     def __init__(self, url: str) -> None:

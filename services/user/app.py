@@ -11,4 +11,6 @@ from services.user import endpoints
 def create_app(settings: Settings) -> FastAPI:
     """The application; signing in without a password exists in the environment `local` alone."""
     local = [endpoints.local_router] if settings.env == "local" else []
-    return create_service(Kernel(settings), "user", [*local, endpoints.router])
+    kernel = Kernel(settings)
+    # Sessions live in Redis: without it nobody can sign in.
+    return create_service(kernel, "user", [*local, endpoints.router], checks={"redis": kernel.redis.ping})

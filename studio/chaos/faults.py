@@ -12,6 +12,9 @@ import redis
 
 from studio.processes import kill_group
 
+CONSUMED_SECONDS = 2.0
+"""A worker is killed this long after it began to consume, at the earliest: on a slow machine all would starve."""
+
 
 @dataclass(slots=True)
 class Faults:
@@ -28,6 +31,8 @@ class Faults:
     progress: Callable[[], float]
     """The share of requests that have ended; Valkey goes at a third, PostgreSQL at two thirds."""
     struck: dict[str, int] = field(default_factory=dict)
+    _since: dict[int, float] = field(default_factory=dict)
+    """When each worker was first seen consuming."""
     _stopped: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -61,13 +66,16 @@ class Faults:
         return bool(workers)
 
     def _consuming(self) -> list[int]:
-        """Workers that have come as far as consuming: killing one while it still imports torch would show nothing."""
+        """Workers that consume: killing one while it still imports torch would show nothing."""
         try:
             with redis.Redis.from_url(self.redis_url, socket_timeout=2) as client:
                 shown = {int(name.rpartition(b"-")[2]) for name in client.zrange(self.workers_key, 0, -1)}
         except redis.RedisError:
             return []
-        return sorted(shown & {pid for name, pid in self.living().items() if name.startswith("worker")})
+        alive = shown & {pid for name, pid in self.living().items() if name.startswith("worker")}
+        now = time.monotonic()
+        self._since = {pid: self._since.get(pid, now) for pid in alive}
+        return sorted(pid for pid, since in self._since.items() if now - since >= CONSUMED_SECONDS)
 
     def _kill_server(self, name: str) -> None:
         if name.startswith("Valkey"):

@@ -6,16 +6,24 @@ import pytest
 from pydantic import ValidationError
 
 from services.kernel.settings import SettingMissingError, Settings
+from services.kernel.tokens import Tokens
 
 GOOD = secrets.token_hex(32)
 URL = "postgresql+psycopg://pingvas_prod_app:{password}@aurora.internal:5432/pingvas_saas"
 
 
 @pytest.mark.parametrize("env", ["dev", "prod"])
-@pytest.mark.parametrize("secret", ["", "short", "change-me-change-me-change-me-change-me", "PLACEHOLDER" * 5])
+@pytest.mark.parametrize("secret", ["short", "change-me-change-me-change-me-change-me", "PLACEHOLDER" * 5])
 def test_a_weak_secret_stops_the_start(env: str, secret: str) -> None:
     with pytest.raises(ValidationError, match="PINGVAS_JWT_SECRET"):
         Settings.model_validate({"env": env, "jwt_secret": secret})
+
+
+def test_a_missing_secret_stops_whoever_signs_and_nobody_else() -> None:
+    """A GPU worker and a migration sign nothing, and should hold no key that can."""
+    settings = Settings.model_validate({"env": "prod", "jwt_secret": ""})
+    with pytest.raises(SettingMissingError, match="PINGVAS_JWT_SECRET"):
+        Tokens(settings)
 
 
 @pytest.mark.parametrize("name", ["database_url", "database_worker_url"])

@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
 
-from services.kernel.db import Database, DatabaseUnavailableError
+from services.kernel.db import Database, DatabaseUnavailableError, SchemaMissingError
 from services.kernel.settings import Settings
 from studio.processes import free_port
 from tests.support.tenants import Registry, Tenant
@@ -106,3 +106,11 @@ async def test_connections_go_back_after_errors(odd_app: FastAPI, odd: httpx.Asy
     for _ in range(12):  # more than the pool holds
         await odd.post(RENAME, params={"name": "crash"}, headers=ada.headers)
     assert (await odd.get("/api/v1/odd/name", headers=ada.headers)).status_code == 200
+
+
+async def test_a_database_without_tables_is_not_ready(settings: Settings) -> None:
+    """A service beside an unmigrated schema once said that it was ready, and answered every request with a 500."""
+    database = Database(settings.model_copy(update={"database_schema": "public"}))
+    with pytest.raises(SchemaMissingError):
+        await database.check()
+    await database.close()

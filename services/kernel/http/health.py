@@ -14,9 +14,14 @@ CHECK_SECONDS = 3.0
 
 
 def health_router(kernel: Kernel, checks: Mapping[str, Check]) -> APIRouter:
-    """The three routes that Kubernetes, the load balancer and Prometheus ask."""
+    """The three routes that Kubernetes, the load balancer and Prometheus ask.
+
+    Without Redis most services still serve, jobs included, so its absence is told and takes nobody out of the load
+    balancer; a service that cannot do without names it in `checks`.
+    """
     router = APIRouter(include_in_schema=False)
     wanted: dict[str, Check] = {"database": kernel.db.check, "redis": kernel.redis.ping, **checks}
+    vital = {"database", *checks}
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:
@@ -26,7 +31,7 @@ def health_router(kernel: Kernel, checks: Mapping[str, Check]) -> APIRouter:
     async def readyz() -> JSONResponse:
         answers = await asyncio.gather(*(_answer(check) for check in wanted.values()))
         states = dict(zip(wanted, answers, strict=True))
-        ready = all(state == "ok" for state in states.values())
+        ready = all(states[name] == "ok" for name in vital)
         body = {"status": "ok" if ready else "unavailable", "checks": states}
         return JSONResponse(body, status_code=200 if ready else 503)
 
