@@ -23,14 +23,17 @@ Json = dict[str, Any]
 
 
 class Client:
-    """Speaks to one studio, signed in as the local account. `gone` knows whether waiting for it is of no use.
+    """Speaks to one studio, signed in as the local account.
+
+    `gone` knows whether waiting for it is of no use, and `why` why, as far as that can be known.
 
     Every method raises NotRunningError when the studio cannot be reached, UsageError for what it refuses as
     malformed, and StudioError with its own words for anything else.
     """
 
-    def __init__(self, url: str, *, gone: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, url: str, *, gone: Callable[[], bool] = lambda: False, why: Callable[[], str] = str) -> None:
         self._gone = gone
+        self._why = why
         self._http = httpx.Client(base_url=url, timeout=httpx.Timeout(30, connect=5), trust_env=False)
         self._token = ""
 
@@ -79,8 +82,9 @@ class Client:
             except NotRunningError:
                 lost = lost or time.monotonic()
                 if self._gone():
+                    why = self._why()
                     raise NotRunningError(
-                        "The studio was ended while it drew.",
+                        f"The studio was ended while it drew{': ' if why else ''}{why.rstrip('.')}.",
                         advice="The job is kept: it goes on at the next start, and its picture appears at `/`.",
                     ) from None
                 if time.monotonic() - lost > OUTAGE_SECONDS:

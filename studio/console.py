@@ -38,13 +38,17 @@ class Log:
         self.path = path
 
     def write(self, name: str, text: str) -> None:
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        self._file.handle(LogRecord(name, 20, "", 0, f"{now} {name:<{WIDTH}} {text}", None, None))
+        self.keep(name, text)
         if self._stream is not None:
             # The terminal may be gone; the studio goes on without it.
             with suppress(OSError, ValueError):
                 self._stream.write(f"{self._label(name)} {text}\n")
                 self._stream.flush()
+
+    def keep(self, name: str, text: str) -> None:
+        """A line for the file alone."""
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self._file.handle(LogRecord(name, 20, "", 0, f"{now} {name:<{WIDTH}} {text}", None, None))
 
     def say(self, text: str) -> None:
         """A line of the studio itself."""

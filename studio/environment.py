@@ -110,5 +110,10 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        lines = [f"{PREFIX}{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
-        raise SetupError("The settings do not fit:\n" + "\n".join(lines), advice="Correct or unset them.") from error
+        lines = "\n".join(_complaint(one["loc"], one["msg"]) for one in error.errors())
+        raise SetupError(f"The settings do not fit:\n{lines}", advice="Correct or unset them.") from error
+
+
+def _complaint(place: tuple[int | str, ...], message: str) -> str:
+    sentence = message.removeprefix("Value error, ")
+    return f"{PREFIX}{'_'.join(map(str, place)).upper()}: {sentence}" if place else sentence

@@ -6,6 +6,7 @@ and `/readyz` of all, `/metrics` of all with a label `service`, `/metrics/<name>
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -25,7 +26,7 @@ from services.kernel.http.app import load
 from services.kernel.http.problems import add_problem_handlers, problem_response
 from services.kernel.http.state import kernel_of
 from services.kernel.ids import new_id
-from services.kernel.settings import Settings
+from studio.environment import settings_of
 from studio.errors import StudioError
 from studio.home import PROJECT
 from studio.processes import LOOPBACK
@@ -36,6 +37,8 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+GRACEFUL_SECONDS = 8
+"""Less than the studio waits for the services at its end (`studio.runtime`)."""
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
@@ -172,13 +175,14 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=GATEWAY_PORT)
     arguments = parser.parse_args()
 
-    def make() -> Gateway:
-        settings = Settings()
+    def make() -> tuple[Gateway, list[FastAPI]]:
+        settings = settings_of(os.environ)
         logs.configure(settings, "services")
-        return create_gateway({name: load(name)(settings) for name in SERVICES})
+        apps = {name: load(name)(settings) for name in SERVICES}
+        return create_gateway(apps), list(apps.values())
 
     try:
-        serve(make, host=arguments.host, port=arguments.port)
+        serve(make, host=arguments.host, port=arguments.port, graceful_seconds=GRACEFUL_SECONDS)
     except StudioError as error:
         sys.stderr.write(f"{error.message} {error.advice}\n")
         return error.code

@@ -22,7 +22,8 @@ from studio.errors import SetupError
 PROJECT = Path(__file__).resolve().parent.parent
 VARIABLE = "PINGVAS_HOME"
 _SECRETS = ("jwt", "valkey", "postgres", *ROLES)
-_FREE_BYTES = 64 * 1024**2
+FREE_BYTES = 64 * 1024**2
+"""A disk with less than this counts as full."""
 _FOLDERS = ("images", "logs", "run", "valkey")
 
 
@@ -72,10 +73,10 @@ class Home:
         except OSError as error:
             raise trouble(self.root, error) from error
         free = shutil.disk_usage(self.root).free
-        if free < _FREE_BYTES:
+        if free < FREE_BYTES:
             raise SetupError(
                 f"The disk of the data folder {self.root} is full: {free // 1024**2} MB free, "
-                f"{_FREE_BYTES // 1024**2} MB needed.",
+                f"{FREE_BYTES // 1024**2} MB needed.",
                 advice=f"Free some space, or set {VARIABLE} to a folder on another disk.",
             )
         return self

@@ -9,6 +9,8 @@ from pathlib import Path
 SERVERS = ("postgres", "valkey")
 """They write files of their own."""
 POLL_SECONDS = 0.2
+ENDED = "ERROR ended: "
+"""Before the reason why a studio ended by itself."""
 
 
 def belongs(line: str, part: str | None) -> bool:

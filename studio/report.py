@@ -1,7 +1,7 @@
 """What `./pingvas status` says: the state of every part of the running studio."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -12,6 +12,9 @@ from services.kernel.settings import Settings
 from studio.environment import Parts, settings_of
 from studio.home import Home
 from studio.state import State, running
+
+if TYPE_CHECKING:
+    import redis
 
 _SECONDS = 5.0
 
@@ -83,10 +86,11 @@ def _redis_and_queue(parts: Parts, settings: Settings, state: State) -> list[Par
         with client(url) as connection:
             info: dict[str, Any] = connection.info("server")
             signs: list[tuple[bytes, float]] = connection.zrange(Keys(settings.env).workers, 0, -1, withscores=True)
+            place = _address(connection)
     except (redis.RedisError, OSError) as error:
         return [_part("valkey", "down", str(error))]
     version = info.get("valkey_version") or info.get("redis_version")
-    rows = [_part("valkey", "ok", f"{kind}, {version} at 127.0.0.1:{info['tcp_port']}")]
+    rows = [_part("valkey", "ok", f"{kind}, {version} at {place}")]
     now = time.time()
     alive = [(name.decode(), now - seen) for name, seen in signs if now - seen < JOBS.worker_seen]
     rows += [_part(f"worker {name}", "ok", f"last sign {age:.0f} s ago") for name, age in alive]
@@ -96,6 +100,21 @@ def _redis_and_queue(parts: Parts, settings: Settings, state: State) -> list[Par
     if not state.workers and not alive:
         rows.append(_part("worker", "none", "started with --no-worker"))
     return rows
+
+
+def _address(connection: "redis.Redis") -> str:
+    """The host and port that a client speaks to; behind sentinels the primary that they name."""
+    pool = connection.connection_pool
+    known = pool.connection_kwargs
+    host, port = (
+        pool.get_master_address()
+        if hasattr(pool, "get_master_address")
+        else (
+            known.get("host", "localhost"),
+            known.get("port", 6379),
+        )
+    )
+    return f"{host}:{port}"
 
 
 def _part(name: str, state: str, detail: str = "") -> Part:

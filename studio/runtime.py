@@ -19,6 +19,8 @@ from studio.console import Log
 from studio.environment import Parts, settings_of
 from studio.errors import BusyError, StudioError
 from studio.home import Home
+from studio.logfile import ENDED
+from studio.own import check_addresses, check_database, check_redis
 from studio.processes import LOOPBACK, Children, port_free
 from studio.state import Lock, State
 from studio.supervisor import Program, Supervisor
@@ -75,20 +77,25 @@ class Studio:
             logs = [self.home.logs / "postgres.log", self.home.logs / "valkey.log"]
             supervisor = Supervisor(self.log, children, logs)
             try:
-                self._start(supervisor)
+                missing = self._start(supervisor)
                 seconds = time.monotonic() - self._begun
-                replace(state, ready=True, start_seconds=round(seconds, 2)).write(self.home)
-                self.log.say(f"Studio ready at {self.url} ({seconds:.1f} s)")
+                replace(state, ready=True, start_seconds=round(seconds, 2), unready=missing).write(self.home)
+                but = f", but not all of it: {'; '.join(missing)}" if missing else ""
+                self.log.say(f"Studio ready at {self.url} ({seconds:.1f} s){but}")
                 self.log.say("Ctrl-C or ./pingvas down ends it" if sys.stdin.isatty() else "./pingvas down ends it")
                 while not self._stopping:
                     supervisor.check()
                     time.sleep(LOOP_SECONDS)
             except _Stop:
                 pass
+            except Exception as error:
+                # Whoever started it sees the error itself; who comes later finds it here.
+                self.log.keep("studio", f"{ENDED}{' '.join(str(error).split())}")
+                raise
             finally:
                 self._end(supervisor)
 
-    def _start(self, supervisor: Supervisor) -> None:
+    def _start(self, supervisor: Supervisor) -> list[str]:
         parts = Parts.of(self.home)
         servers = {"postgres": parts.postgres, "valkey": parts.valkey}
         embedded = {name: server for name, server in servers.items() if server is not None}
@@ -99,12 +106,17 @@ class Studio:
         from migrations import upgrade
         from services.kernel.bootstrap import bootstrap
 
+        environment = parts.environment()
+        settings = settings_of(environment)
+        check_addresses(settings)
         for server in embedded.values():
             server.wait_ready()
             self._proceed()
-        environment = parts.environment()
-        settings = settings_of(environment)
-        if parts.postgres is not None:
+        if parts.valkey is None:
+            check_redis(settings)
+        if parts.postgres is None:
+            check_database(settings, "database_url", "database_worker_url", "database_owner_url")
+        else:
             bootstrap(parts.postgres.admin_url, "local", parts.passwords)
         if settings.database_owner_url is not None:
             upgrade(settings)
@@ -114,12 +126,13 @@ class Studio:
         for number in range(1, self.workers + 1):
             name = "worker" if self.workers == 1 else f"worker-{number}"
             supervisor.start(Program(name, worker_command(), environment, WORKER_STOP_SECONDS))
-        self._wait_services(supervisor)
+        return self._wait_services(supervisor)
 
     def _services(self) -> list[str | Path]:
         return [sys.executable, "-P", "-m", "studio.gateway", "--port", str(self.port)]
 
-    def _wait_services(self, supervisor: Supervisor) -> None:
+    def _wait_services(self, supervisor: Supervisor) -> list[str]:
+        """What does not work of services that answer."""
         import httpx
 
         end = time.monotonic() + SERVICES_SECONDS
@@ -138,13 +151,14 @@ class Studio:
                 time.sleep(0.03)
                 continue
             if answer.status_code == 200:
-                return
+                return []
             # What is missing may be one part of five, such as the models: the rest is of use without it.
             patience = patience or time.monotonic() + UNREADY_SECONDS
             if time.monotonic() > patience:
-                for name, reason in unready(answer.json()):
-                    self.log.say(f"WARNING {name} is not ready: {reason}; ./pingvas logs services says more")
-                return
+                missing = [f"{name} is not ready: {reason}" for name, reason in unready(answer.json())]
+                for one in missing:
+                    self.log.say(f"WARNING {one}; ./pingvas logs services says more")
+                return missing
             time.sleep(0.2)
         raise StudioError(
             f"The services were not ready within {SERVICES_SECONDS} s.", advice="`./pingvas logs services` says more."

@@ -1,43 +1,45 @@
-"""uvicorn, as the studio and the containers run it: uvloop, httptools, one process, a bounded graceful end."""
+"""The services' own server on a port that is known to be free: `serve` and the studio's gateway."""
 
 import errno
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-import uvicorn
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from blueprint.services import HTTP
+from services.kernel.http.server import server
 from studio.errors import BusyError, SetupError
 
 BACKLOG = 2048
 
 
-def serve(make: Callable[[], ASGIApp], *, host: str, port: int, option: str = "--port") -> None:
-    """Serves an application until SIGTERM or SIGINT.
+def serve(
+    make: Callable[[], tuple[ASGIApp, Sequence[FastAPI]]],
+    *,
+    host: str,
+    port: int,
+    option: str = "--port",
+    graceful_seconds: int = HTTP.graceful_shutdown_seconds,
+) -> None:
+    """Serves an application, and the services in it, until SIGTERM or SIGINT; event streams end at once then.
 
-    The port is bound before the application is made, so that a taken one is known at once.
+    The port is bound before the application is made, so that a taken one is known at once. What is still open
+    `graceful_seconds` after the signal is cut off.
 
     Raises:
         BusyError: the port is taken; the message names `option`, which chooses another.
         SetupError: the address cannot be used.
     """
     listener = listen(host, port, option=option)
-    config = uvicorn.Config(
-        make(),
-        loop="uvloop",
-        http="httptools",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_keep_alive=HTTP.keep_alive_seconds,
-        timeout_graceful_shutdown=HTTP.graceful_shutdown_seconds,
-    )
+    app, apps = make()
+    running = server(app, apps, host=host, port=port)
+    running.config.lifespan = "on"
+    running.config.timeout_graceful_shutdown = graceful_seconds
     # Its lines about starting and ending say nothing that the services' own do not.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    uvicorn.Server(config).run(sockets=[listener])
+    running.run(sockets=[listener])
 
 
 def listen(host: str, port: int, *, option: str = "--port") -> socket.socket:

@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +17,7 @@ _LOCK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the running studio says of itself. `started` is in seconds of the epoch."""
+    """What the running studio says of itself. `started` is in seconds of the epoch; `unready` names parts that fail."""
 
     pid: int
     url: str
@@ -25,6 +25,7 @@ class State:
     ready: bool = False
     start_seconds: float = 0.0
     workers: int = 1
+    unready: list[str] = field(default_factory=list)
 
     def write(self, home: Home) -> None:
         write_json(home.run / "studio.json", asdict(self))
@@ -45,6 +46,16 @@ def running(home: Home) -> State | None:
     finally:
         os.close(descriptor)
     return None
+
+
+def wait_ready(home: Home, timeout: float) -> State | None:
+    """Waits for a studio that starts here; None when it ended, or was not ready after `timeout` seconds."""
+    end = time.monotonic() + timeout
+    while (state := running(home)) is not None and not state.ready:
+        if time.monotonic() > end:
+            return None
+        time.sleep(0.05)
+    return state
 
 
 def wait_gone(home: Home, timeout: float) -> bool:
@@ -83,6 +94,9 @@ class Lock:
                     continue
                 os.close(self._descriptor)
                 raise self._busy() from None
+            # What a killed studio said of itself is not true of this one.
+            with suppress(OSError):
+                (self._home.run / "studio.json").unlink(missing_ok=True)
             return self
 
     def __exit__(

@@ -20,6 +20,7 @@ GROUPS = (
     "studio.cli.development",
     "studio.cli.chaos",
     "studio.cli.bench",
+    "studio.cli.starter",
 )
 HELP = """
 [bold]Pingvas Studio[/]: a prompt in, a picture out. The same five services, queue, worker and database that run in
@@ -100,6 +101,8 @@ def _known(error: Exception) -> StudioError:
     if isinstance(error, PermissionError):
         return SetupError(f"No permission: {error.filename or error}.", advice="Run it as the owner of that file.")
     text = " ".join(str(error).split())[:300] or "no message"
+    if type(error).__name__ == "SettingMissingError" or (isinstance(error, ValueError) and text.startswith("PINGVAS_")):
+        return SetupError(text, advice="Correct that variable.")
     return StudioError(
         f"Something unexpected happened: {type(error).__name__}: {text}",
         advice="`./pingvas --debug ...` shows where.",

@@ -22,13 +22,16 @@ def bench(
 ) -> None:
     """Measure, against a baseline in the same run, and print tables.
 
-    `create`: accepted generations a second on one process, against a minimal hand-written route.
-    `jobs`: what the platform adds to a picture, and a worker's throughput against a plain diffusers loop.
+    \b
+    create  accepted generations a second, against a minimal route by hand
+    jobs    what the platform adds to a picture; a worker against a plain loop
 
     Servers of its own in a temporary folder; a busy machine gives poor figures.
 
-        ./pingvas bench
-        ./pingvas bench create
+    \b
+    Examples:
+      ./pingvas bench
+      ./pingvas bench create
     """
     from importlib import import_module
 

@@ -34,8 +34,10 @@ def chaos(
     workers every few seconds, empties and kills Valkey once, kills PostgreSQL once, and then checks the job
     protocol's invariants. Takes some minutes; exits with 1 if an invariant is broken.
 
-        ./pingvas chaos
-        ./pingvas chaos --generations 40 --users 5 --kill-every 4 --seed 7
+    \b
+    Examples:
+      ./pingvas chaos
+      ./pingvas chaos --generations 40 --users 5 --kill-every 4 --seed 7
     """
     from studio.chaos.run import Plan, run
     from studio.home import Home

@@ -42,6 +42,7 @@ def generate(
       ./pingvas generate "a red circle on a blue background" -o out.png
       ./pingvas generate "a small yellow star at the top left" --size 128x128 --seed 7 --n 4 -o star.png
     """
+    _check_request(prompt, n, steps)
     request = {"prompt": prompt, "n": n} | (_sides(size) if size is not None else {})
     chosen = {"steps": steps, "seed": seed, "negative_prompt": negative or None, "model": model}
     request |= {name: value for name, value in chosen.items() if value is not None}
@@ -55,10 +56,22 @@ def generate(
     if state is None or not state.ready:
         from studio import background
 
-        note("No studio runs yet: starting one in the background. `./pingvas down` ends it.")
-        state = background.start(home, port=background.choose_port())
+        note(
+            "A studio is starting here: waiting for it."
+            if state
+            else "No studio runs yet: starting one in the background. `./pingvas down` ends it."
+        )
+        state = background.join(home)
         note(f"Studio ready at {state.url} ({state.start_seconds:.1f} s).")
-    with Client(state.url, gone=lambda: running(home) is None) as client:
+        for one in state.unready:
+            warn(f"{one}.")
+
+    def why() -> str:
+        from studio.background import why_ended
+
+        return why_ended(home)
+
+    with Client(state.url, gone=lambda: running(home) is None, why=why) as client:
         made = client.create(request, key=str(uuid.uuid4()))
         for warning in made["warnings"]:
             warn(warning)
@@ -77,11 +90,25 @@ def generate(
         result(f"{path}  seed {used}")
 
 
+def _check_request(prompt: str, n: int, steps: int | None) -> None:
+    """What needs no studio to be refused; everything else is the service's to say. Raises UsageError."""
+    if not prompt.strip():
+        raise UsageError(
+            "The prompt is empty.", advice='Say what to draw: ./pingvas generate "a red circle on a blue background"'
+        )
+    for option, value in (("--n", n), ("--steps", steps)):
+        if value is not None and value < 1:
+            raise UsageError(f"{option} {value} is less than 1.", advice=f"For example {option} 4.")
+
+
 def _sides(size: str) -> dict[str, int]:
     found = re.fullmatch(r"(\d{1,5})(?:[xX×](\d{1,5}))?", size.strip())
     if found is None:
         raise UsageError(f"--size {size!r} is not WIDTHxHEIGHT.", advice="For example --size 128x128.")
-    return {"width": int(found[1]), "height": int(found[2] or found[1])}
+    sides = {"width": int(found[1]), "height": int(found[2] or found[1])}
+    if not all(sides.values()):
+        raise UsageError(f"--size {size!r} is a picture without pixels.", advice="For example --size 128x128.")
+    return sides
 
 
 def _check_output(output: Path | None) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from blueprint.services import GATEWAY_PORT
-from studio.cli.output import note, result, result_json, stdout
+from studio.cli.output import note, result, result_json, stdout, warn
 from studio.errors import Exit, NotRunningError, UsageError
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the one origin, on 127.0.0.1.")]
@@ -53,6 +53,8 @@ def up(
             pass
         state = background.start(home, port=port, workers=count)
         result(f"Studio ready at {state.url} ({state.start_seconds:.1f} s), pid {state.pid}. ./pingvas down ends it.")
+        for one in state.unready:
+            warn(f"{one}. ./pingvas logs services says more.")
         return
     log = Log(home.logs / "studio.log", None if quiet else terminal())
     try:

@@ -2,12 +2,15 @@
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from studio.cli.output import note, result
-from studio.errors import NotRunningError, StudioError, UsageError
+from studio.errors import NotRunningError, SetupError, StudioError, UsageError
+
+if TYPE_CHECKING:
+    from services.kernel.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -35,21 +38,20 @@ def serve(
 
     if name not in SERVICES:
         raise UsageError(f"There is no service {name!r}.", advice=f"There are {', '.join(SERVICES)}.")
-    _join()
+    settings = _settings(_join(), "database_url")
     from fastapi import FastAPI
 
     from services.kernel import logs
     from services.kernel.http.app import load
-    from services.kernel.settings import Settings
     from studio.serving import serve as serve_app
 
-    def make() -> FastAPI:
-        settings = Settings()
+    def make() -> tuple[FastAPI, list[FastAPI]]:
         logs.configure(settings, name)
-        return load(name)(settings)
+        app = load(name)(settings)
+        note(f"{SERVICES[name].title} at http://{host}:{chosen}, its API page at {SERVICES[name].docs_path}")
+        return app, [app]
 
     chosen = port or SERVICES[name].port
-    note(f"{SERVICES[name].title} at http://{host}:{chosen}, its API page at {SERVICES[name].docs_path}")
     serve_app(make, host=host, port=chosen)
 
 
@@ -65,6 +67,7 @@ def worker() -> None:
       PINGVAS_DEVICE=cuda ./pingvas worker
     """
     environment = _join()
+    _settings(environment, "database_worker_url", "storage_url")
     from studio.runtime import worker_command
 
     command = [str(part) for part in worker_command()]
@@ -81,22 +84,36 @@ def migrate() -> None:
     Examples:
       ./pingvas migrate
     """
-    environment = _join()
+    settings = _settings(_join(), "database_owner_url")
     from sqlalchemy.exc import SQLAlchemyError
 
     from migrations import upgrade
-    from studio.environment import settings_of
+    from studio.own import check_database, reason
 
-    settings = settings_of(environment)
-    settings.require("database_owner_url")
+    check_database(settings, "database_owner_url")
     try:
         upgrade(settings)
     except SQLAlchemyError as error:
+        told = reason(error, settings.require("database_owner_url").get_secret_value())
         raise StudioError(
-            f"The migration failed and changed nothing: {str(error).splitlines()[0]}",
+            f"The migration failed and changed nothing: {told}",
             advice="Look at PINGVAS_DATABASE_OWNER_URL: the role must own the schema.",
         ) from error
     result(f"The schema {settings.schema_name} is up to date.")
+
+
+def _settings(environment: dict[str, str], *needed: str) -> "Settings":
+    """The settings of one process. Raises SetupError, which names the variable that is missing or does not fit."""
+    from studio.environment import settings_of
+    from studio.own import check_addresses
+
+    settings = settings_of(environment)
+    for name in needed:
+        value = getattr(settings, name)
+        if not (value if isinstance(value, str) or value is None else value.get_secret_value()):
+            raise SetupError(f"PINGVAS_{name.upper()} is not set.", advice="Set it, or unset all PINGVAS_* variables.")
+    check_addresses(settings)
+    return settings
 
 
 def _join() -> dict[str, str]:
