@@ -32,14 +32,14 @@ def serve(
         BusyError: the port is taken; the message names `option`, which chooses another.
         SetupError: the address cannot be used.
     """
-    listener = listen(host, port, option=option)
-    app, apps = make()
-    running = server(app, apps, host=host, port=port)
-    running.config.lifespan = "on"
-    running.config.timeout_graceful_shutdown = graceful_seconds
-    # Its lines about starting and ending say nothing that the services' own do not.
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    running.run(sockets=[listener])
+    with listen(host, port, option=option) as listener:
+        app, apps = make()
+        running = server(app, apps, host=host, port=port)
+        running.config.lifespan = "on"
+        running.config.timeout_graceful_shutdown = graceful_seconds
+        # Its lines about starting and ending say nothing that the services' own do not.
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        running.run(sockets=[listener])
 
 
 def listen(host: str, port: int, *, option: str = "--port") -> socket.socket:

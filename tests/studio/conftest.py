@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -57,6 +58,11 @@ def studio(*arguments: str, home: Path, timeout: float = 150, **more: str) -> su
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=timeout, check=False, cwd="/"
     )
+
+
+def interruptible() -> None:
+    """Before a child starts: whoever runs the tests in the background has SIGINT ignored, and children inherit it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def eventually(true: Callable[[], object], timeout: float = 10) -> bool:

@@ -15,9 +15,9 @@ from PIL import Image
 
 from studio.errors import Exit
 from studio.home import PROJECT, Home
-from studio.processes import port_free
+from studio.processes import free_port, port_free
 from studio.state import running
-from tests.studio.conftest import eventually, studio
+from tests.studio.conftest import eventually, interruptible, studio
 
 pytestmark = pytest.mark.model
 MODEL = "pingvas-starter"
@@ -102,7 +102,14 @@ def test_ctrl_c_cancels_the_job(studio_home: Home, models: Path, tmp_path: Path)
     generate(studio_home, models, "a warm start", "-o", str(tmp_path / "warm.png"))
     environment = {**os.environ, "PINGVAS_HOME": str(studio_home.root), "PYTHONPATH": str(PROJECT)}
     command = [sys.executable, "-P", "-m", "studio", "generate", "a circle", "--steps", "100", "--n", "8"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        preexec_fn=interruptible,  # noqa: PLW1509
+    ) as process:
         assert process.stderr is not None
         process.stderr.readline()
         process.send_signal(signal.SIGINT)
@@ -122,8 +129,11 @@ def test_ctrl_c_cancels_the_job(studio_home: Home, models: Path, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_studio_that_is_killed_meanwhile_is_named(studio_home: Home, models: Path, tmp_path: Path) -> None:
-    generate(studio_home, models, "a warm start", "-o", str(tmp_path / "warm.png"))
+def test_a_studio_that_is_killed_meanwhile_is_named(studio_home: Home, tmp_path: Path) -> None:
+    # Without a worker the job waits, so that it cannot end first.
+    assert studio("down", home=studio_home.root).returncode == Exit.OK
+    done = studio("up", "--detach", "--no-worker", "--port", str(free_port()), home=studio_home.root)
+    assert done.returncode == Exit.OK, done
     state = running(studio_home)
     assert state is not None
     environment = {**os.environ, "PINGVAS_HOME": str(studio_home.root), "PYTHONPATH": str(PROJECT)}

@@ -53,4 +53,6 @@ def test_a_killed_holder_holds_nothing(home: Home) -> None:
     assert json.loads((home.run / "studio.json").read_text())["ready"] is True
     assert running(home) is None
     with Lock(home):
-        pass
+        state = running(home)
+        assert state is not None
+        assert not state.ready, "what the killed one said of itself is not true of this one"

@@ -3,18 +3,24 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import httpx
 import psutil
 import pytest
 
+from blueprint.services import GATEWAY_PORT, SERVICES
 from services.kernel.settings import Settings
+from studio import background
+from studio.console import Log
 from studio.errors import Exit
 from studio.home import PROJECT, Home, read_json
+from studio.logfile import ENDED
 from studio.processes import free_port
 from studio.state import running
 from tests.studio.conftest import eventually, studio
@@ -115,6 +121,46 @@ def test_a_killed_studio_takes_its_children_along_and_comes_back(home: Home, por
     assert all_gone(living)
 
 
+def test_the_second_of_two_that_need_a_studio_waits_for_the_first(home: Home, port: int) -> None:
+    with start(home, port) as process:
+        assert eventually(lambda: running(home) is not None, 30)
+        state = background.join(home)
+        assert (state.pid, state.ready, state.url) == (process.pid, True, f"http://127.0.0.1:{port}")
+
+        account = {"email": "local@pingvas.studio"}
+        with httpx.Client(base_url=state.url, timeout=30) as http:
+            token = http.post("/api/v1/auth/local", json=account).json()["access_token"]
+            http.headers["Authorization"] = f"Bearer {token}"
+            made = http.post("/api/v1/generations", json={"prompt": "a red circle"}).json()
+            with http.stream("GET", f"/api/v1/generations/{made['id']}/events") as stream:
+                lines = stream.iter_lines()
+                assert next(lines)
+                began = time.monotonic()
+                process.send_signal(signal.SIGTERM)
+                for _ in lines:
+                    pass
+                assert time.monotonic() - began < 5, "an open stream held the services' end"
+        assert process.wait(20) == Exit.OK
+
+
+def test_why_a_studio_ended_is_found_afterwards(home: Home) -> None:
+    assert background.why_ended(home) == ""
+    log = Log(home.logs / "studio.log")
+    log.keep("studio", f"{ENDED}valkey does not come back: no file")
+    log.say("ending")
+    log.close()
+    assert background.why_ended(home) == "valkey does not come back: no file"
+    full = shutil.disk_usage(home.root)._replace(free=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shutil.disk_usage", lambda _: full)
+        assert "is full (0 MB free)" in background.why_ended(home)
+
+
+def test_no_studio_takes_a_service_s_own_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "port_free", lambda port: port != GATEWAY_PORT)
+    assert background.choose_port() not in {GATEWAY_PORT, *(service.port for service in SERVICES.values())}
+
+
 def test_a_service_that_dies_comes_back_while_the_studio_goes_on(home: Home, port: int) -> None:
     done = studio("up", "--detach", "--no-worker", "--port", str(port), home=home.root)
     assert done.returncode == Exit.OK, done
@@ -156,3 +202,4 @@ def test_servers_of_one_s_own_are_used_and_none_is_started(home: Home, port: int
     details = {part["name"]: part["detail"] for part in status["parts"]}
     assert details["postgres"].startswith("yours")
     assert details["valkey"].startswith("yours")
+    assert details["valkey"].endswith(variables["PINGVAS_REDIS_URL"].rpartition("@")[2].partition("/")[0])
