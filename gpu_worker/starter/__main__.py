@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "models" / "sdxl" / "pingvas-starter"
 WORK = ROOT / ".data" / "starter-training"
 
-# Without these glibc returns every large tensor to the kernel and faults it in again: a third of a step's time.
+# Without these glibc returns every large tensor to the kernel and faults it in again: a fifth of the time.
 MALLOC = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(16 << 30),

@@ -25,7 +25,7 @@ GROUPS = ("one object", "one object, held out", "two objects", "two objects, hel
 
 def open_pipeline(folder: Path) -> Any:
     """The exported model as anyone loads it."""
-    pipeline = StableDiffusionXLPipeline.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
+    pipeline = StableDiffusionXLPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device())
 

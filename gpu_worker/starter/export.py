@@ -16,7 +16,7 @@ from gpu_worker.starter.common import log
 from gpu_worker.starter.world import NATIVE_SIZES, draw, sample_scene
 
 STEPS = 12
-GUIDANCE = 2.5
+GUIDANCE = 3.0
 EXAMPLES = (
     "a red circle on a blue background",
     "a small yellow star at the top left on a white background",

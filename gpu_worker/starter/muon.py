@@ -1,7 +1,7 @@
 """An optimizer for few steps: Muon for the matrices and convolutions, AdamW for everything else.
 
-Muon replaces a matrix' momentum by the nearest orthogonal matrix, so that every direction learns equally fast. For
-a network this small that is worth about twice the steps, and costs a tenth of one.
+Muon replaces a matrix' momentum by the nearest orthogonal matrix, so that every direction learns equally fast. It
+takes about a sixth of a step's time here, and the loss falls clearly faster for it.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def train(path: Path, latents: Path, encoders: tuple[Any, Any], minutes: float, 
     """Train until `minutes` have been spent in all, resuming from `path`; it is rewritten every two minutes."""
     torch.manual_seed(seed)
     model = build().to(device(), memory_format=torch.channels_last)
-    # Written-out attention: on a processor the fused kernel's backward pass takes a third of a step by itself.
+    # Written-out attention: on a processor the fused kernel's backward pass takes a quarter of a step by itself.
     model.set_attn_processor(AttnProcessor())
     names = [name for name, _ in model.named_parameters()]
     parameters = list(model.parameters())
