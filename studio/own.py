@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from studio.errors import SetupError
+from studio.errors import SetupError, StudioError
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -67,6 +67,22 @@ def check_redis(settings: Settings) -> None:
         raise SetupError(
             f"The Redis of PINGVAS_REDIS_URL does not answer: {reason(error, url)}",
             advice="Start it, or correct PINGVAS_REDIS_URL; without the variable a Valkey of the studio's own is used.",
+        ) from error
+
+
+def migrated(settings: Settings) -> None:
+    """Brings the tables up to date. Raises StudioError with the database's own words; nothing is changed then."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from migrations import upgrade
+
+    try:
+        upgrade(settings)
+    except SQLAlchemyError as error:
+        told = reason(error, settings.require("database_owner_url").get_secret_value())
+        raise StudioError(
+            f"The migration failed and changed nothing: {told}",
+            advice="Look at PINGVAS_DATABASE_OWNER_URL: the role must own the schema.",
         ) from error
 
 

@@ -17,10 +17,10 @@ from typing import Any
 from blueprint.services import SERVICES
 from studio.console import Log
 from studio.environment import Parts, settings_of
-from studio.errors import BusyError, StudioError
+from studio.errors import BusyError, SetupError, StudioError
 from studio.home import Home
 from studio.logfile import ENDED
-from studio.own import check_addresses, check_database, check_redis
+from studio.own import check_addresses, check_database, check_redis, migrated
 from studio.processes import LOOPBACK, Children, port_free
 from studio.state import Lock, State
 from studio.supervisor import Program, Supervisor
@@ -103,12 +103,17 @@ class Studio:
             server.launch()
             supervisor.serve(name, server)
         # Imported while the servers start; a second of the start that costs nothing this way.
-        from migrations import upgrade
+        import migrations  # noqa: F401
         from services.kernel.bootstrap import bootstrap
 
         environment = parts.environment()
         settings = settings_of(environment)
         check_addresses(settings)
+        if parts.postgres is not None and settings.env != "local":
+            raise SetupError(
+                f"PINGVAS_ENV is {settings.env}, and the studio's own database holds the environment local alone.",
+                advice="Unset PINGVAS_ENV, or name that environment's database with PINGVAS_DATABASE_URL and so on.",
+            )
         for server in embedded.values():
             server.wait_ready()
             self._proceed()
@@ -119,7 +124,7 @@ class Studio:
         else:
             bootstrap(parts.postgres.admin_url, "local", parts.passwords)
         if settings.database_owner_url is not None:
-            upgrade(settings)
+            migrated(settings)
         self._proceed()
         services = Program("services", self._services(), environment, SERVICES_STOP_SECONDS)
         supervisor.start(services)

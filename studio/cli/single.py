@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from studio.cli.output import note, result
-from studio.errors import NotRunningError, SetupError, StudioError, UsageError
+from studio.errors import NotRunningError, SetupError, UsageError
 
 if TYPE_CHECKING:
     from services.kernel.settings import Settings
@@ -85,20 +85,10 @@ def migrate() -> None:
       ./pingvas migrate
     """
     settings = _settings(_join(), "database_owner_url")
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from migrations import upgrade
-    from studio.own import check_database, reason
+    from studio.own import check_database, migrated
 
     check_database(settings, "database_owner_url")
-    try:
-        upgrade(settings)
-    except SQLAlchemyError as error:
-        told = reason(error, settings.require("database_owner_url").get_secret_value())
-        raise StudioError(
-            f"The migration failed and changed nothing: {told}",
-            advice="Look at PINGVAS_DATABASE_OWNER_URL: the role must own the schema.",
-        ) from error
+    migrated(settings)
     result(f"The schema {settings.schema_name} is up to date.")
 
 

@@ -180,10 +180,20 @@ def test_a_service_that_dies_comes_back_while_the_studio_goes_on(home: Home, por
     assert "valkey was killed by SIGKILL" in log
 
 
-def test_background_start_passes_the_reason_on(home: Home, port: int) -> None:
-    done = studio("up", "--detach", "--port", str(port), home=home.root, PINGVAS_LOG_LEVEL="LOUD")
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PINGVAS_LOG_LEVEL", "LOUD"),
+        ("PINGVAS_ENV", "dev"),
+        ("PINGVAS_REDIS_URL", "redis://127.0.0.1:1/0"),
+        ("PINGVAS_STORAGE_URL", "s3://"),
+    ],
+)
+def test_background_start_passes_the_reason_on(home: Home, port: int, variable: str, value: str) -> None:
+    done = studio("up", "--detach", "--port", str(port), home=home.root, **{variable: value})
     assert done.returncode == Exit.SETUP
-    assert "PINGVAS_LOG_LEVEL" in done.stderr
+    assert variable in done.stderr
+    assert "unexpected" not in done.stderr
     assert running(home) is None
 
 
