@@ -75,9 +75,9 @@ def export(work: Path, target: Path) -> None:
     for folder in ("tokenizer", "tokenizer_2"):
         tokenizer.save(target / folder)
     for folder in ("text_encoder", "text_encoder_2"):
-        # Stored in half precision, loaded in the precision of the rest of the pipeline.
-        config = json.loads((target / folder / "config.json").read_text())
-        config.pop("dtype", None)
+        # Stored in half precision, but loaded in single precision unless asked otherwise, as the other parts are:
+        # transformers would take the stored precision, and the UNet would refuse to mix the two.
+        config = json.loads((target / folder / "config.json").read_text()) | {"dtype": "float32"}
         (target / folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     (target / "pingvas.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n")
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())

@@ -55,6 +55,15 @@ def test_native_sizes_are_drawn_at_their_size(pipeline: Any, size: tuple[int, in
     assert look(picture).background == "black"
 
 
+def test_without_a_precision_every_part_gets_the_same() -> None:
+    import torch
+    from diffusers import StableDiffusionXLPipeline
+
+    parts = StableDiffusionXLPipeline.from_pretrained(FOLDER, local_files_only=True).components
+    models = [part for part in parts.values() if isinstance(part, torch.nn.Module)]
+    assert {model.dtype for model in models} == {torch.float32}
+
+
 def test_a_negative_prompt_changes_the_picture(pipeline: Any) -> None:
     plain = paint(pipeline, "a circle on a white background", 1)[0]
     steered = paint(pipeline, "a circle on a white background", 1, negative_prompt=["red"])[0]
