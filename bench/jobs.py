@@ -28,12 +28,13 @@ SINGLE = 30
 WAITING = 60
 """Jobs asked for at once, for the throughput."""
 ROUNDS = 3
+WAIT_SECONDS = 120
 PROMPT = "a red circle on a blue background"
 PHASES = ("claim", "load", "render", "encode", "upload", "commit")
 
 
 def main() -> None:
-    with studio_settings(PINGVAS_LOG_LEVEL="INFO") as settings:
+    with studio_settings(PINGVAS_LOG_LEVEL="INFO", PINGVAS_LOG_FORMAT="json") as settings:
         port = free_port()
         with (
             _child(["-m", "studio.gateway", "--port", str(port)], settings),
@@ -81,8 +82,10 @@ class Worker:
                 self.ends.append((time.perf_counter(), entry))
 
     def wait(self, count: int) -> list[tuple[float, dict[str, Any]]]:
-        end = time.monotonic() + 300
-        while len(self.ends) < count and time.monotonic() < end:
+        end = time.monotonic() + WAIT_SECONDS
+        while len(self.ends) < count:
+            if time.monotonic() > end:
+                raise RuntimeError(f"the worker ended {len(self.ends)} of {count} jobs within {WAIT_SECONDS} s")
             time.sleep(0.005)
         return self.ends[:count]
 

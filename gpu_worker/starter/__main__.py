@@ -36,7 +36,7 @@ def train(work: Path, minutes: float) -> None:
 
 def main() -> None:
     """Read the command line and run one command."""
-    parser = argparse.ArgumentParser(prog="python -m gpu_worker.starter", description=__doc__)
+    parser = argparse.ArgumentParser(prog="./pingvas starter", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     training = commands.add_parser("train", help="train all stages (resumes), then export")
     training.add_argument("--minutes", type=float, default=100, help="for all stages together (default 100)")
