@@ -38,10 +38,10 @@ def configure(settings: Settings, service: str) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = _Handler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -53,6 +53,26 @@ def configure(settings: Settings, service: str) -> None:
     root.setLevel(max(logging.INFO, getattr(logging, settings.log_level)))
     for chatty in ("httpx", "httpcore", "kombu", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+class _Lines:
+    """Writes to what standard output is at that moment, not to what it was when logging was set up."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def msg(self, line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    debug = info = warning = error = critical = msg
+
+
+class _Handler(logging.Handler):
+    """The same for the standard library's records."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _Lines().msg(self.format(record))
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:

@@ -36,7 +36,7 @@ async def test_clients_and_publisher_follow_a_failover(sentinels: Sentinels, set
     assert publisher.depth() == 1
     before = sentinels.primary
     assert before.process is not None
-    blocking.wait(2, 2000)  # the replicas have it, so the new primary will
+    assert blocking.wait(2, 20_000) == 2  # the replicas have it, so the new primary will
     kill_group(before.process.pid)
     begun = time.monotonic()
     while True:
