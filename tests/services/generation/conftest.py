@@ -18,6 +18,12 @@ def app(settings: Settings, registry: Registry) -> FastAPI:
     return create_app(settings.model_copy(update={"default_model": model, "sweep_seconds": 3600}))
 
 
+@pytest.fixture(autouse=True)
+def model(registry: Registry) -> str:
+    """There for every test: a model service of another test takes models without a folder out of the catalogue."""
+    return registry.model()
+
+
 @pytest.fixture(scope="session")
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(app) as made:
