@@ -52,7 +52,6 @@ class HttpLimits:
     """What every service accepts and promises. Seconds and bytes."""
 
     body_bytes: int = 1_048_576
-    request_seconds: float = 30.0
     keep_alive_seconds: int = 75
     graceful_shutdown_seconds: int = 25
     event_heartbeat_seconds: float = 15.0

@@ -13,7 +13,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -188,18 +187,6 @@ def port_free(port: int, host: str = LOOPBACK) -> bool:
         except OSError:
             return False
         return True
-
-
-def wait_until(ready: Any, timeout: float, *, alive: Any, every: float = 0.02) -> bool:
-    """Polls `ready` until it is true (True), `alive` is false or `timeout` seconds are over (False)."""
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        if ready():
-            return True
-        if not alive():
-            return False
-        time.sleep(every)
-    return False
 
 
 def tail(path: Path, lines: int = 5) -> str:

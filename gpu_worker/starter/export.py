@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers import StableDiffusionXLPipeline
 
 from gpu_worker.starter import text, tokenizer, unet, vae
 from gpu_worker.starter.captions import VOCABULARY
 from gpu_worker.starter.common import log
-from gpu_worker.starter.world import NATIVE_SIZES, draw, sample_scene
+from gpu_worker.starter.world import NATIVE_SIZES
 
 STEPS = 12
 GUIDANCE = 3.0
@@ -29,19 +28,7 @@ EXAMPLES = (
 )
 
 
-def latent_colours(autoencoder: Any) -> dict[str, list[Any]]:
-    """The linear map from a latent to RGB in -1..1 that fits best: previews without the decoder."""
-    rng = np.random.default_rng(11)
-    pictures = vae.to_tensor([draw(sample_scene(rng)) for _ in range(200)])
-    with torch.no_grad():
-        latents = autoencoder.encode(pictures).latent_dist.mean.permute(0, 2, 3, 1).reshape(-1, 4)
-    colours = torch.nn.functional.avg_pool2d(pictures, 8).permute(0, 2, 3, 1).reshape(-1, 3)
-    ones = torch.cat([latents, torch.ones(len(latents), 1)], 1)
-    fit = torch.linalg.lstsq(ones, colours).solution.double().numpy().round(4)
-    return {"factors": fit[:4].tolist(), "bias": fit[4].tolist()}
-
-
-def facts_file(autoencoder: Any) -> dict[str, Any]:
+def facts_file() -> dict[str, Any]:
     """What the services and the studio want to know before they load anything."""
     return {
         "name": "pingvas-starter",
@@ -70,7 +57,7 @@ def export(work: Path, target: Path) -> None:
         tokenizer_2=tokenizer.build(), unet=unet.load(work / "unet.pt"), scheduler=unet.schedule(),
         force_zeros_for_empty_prompt=True, add_watermarker=False,
     )  # fmt: skip
-    about = facts_file(autoencoder)
+    about = facts_file()
     pipeline.to(torch.float16).save_pretrained(target, safe_serialization=True)
     for folder in ("tokenizer", "tokenizer_2"):
         tokenizer.save(target / folder)

@@ -13,7 +13,6 @@ Every transition raises `event_seq` and returns what its event needs; the event 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -22,7 +21,6 @@ import sqlalchemy as sa
 from services.kernel.ledger import SETTLE_CHARGE, SETTLE_RELEASE
 
 Status = Literal["queued", "running", "succeeded", "failed", "canceled"]
-ACTIVE: tuple[Status, ...] = ("queued", "running")
 TERMINAL: tuple[Status, ...] = ("succeeded", "failed", "canceled")
 SWEEPER_LOCK = 0x73776565
 """Advisory lock that one sweeper holds at a time, so that two never lock users in different orders."""
@@ -243,7 +241,3 @@ def generation_folder(generation_id: UUID | str) -> str:
 
 def attempt_folder(generation_id: UUID | str, attempt: int) -> str:
     return f"images/{generation_id}/{attempt}/"
-
-
-def isoformat(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
