@@ -55,9 +55,12 @@ def test_every_variable_that_a_page_names_exists() -> None:
 
 def requirements() -> tuple[set[str], set[str]]:
     """What runs, and what only development needs."""
-    text = (ROOT / "requirements.txt").read_text()
-    running, _, development = text.partition("# development\n")
-    return packages(running), packages(development)
+    running, development = set[str](), set[str]()
+    for path in sorted((ROOT / "requirements").glob("*.txt")):
+        first, _, second = path.read_text().partition("# development\n")
+        running |= packages(first)
+        development |= packages(second)
+    return running, development
 
 
 def packages(text: str) -> set[str]:
@@ -69,7 +72,7 @@ def test_every_requirement_has_its_reason_and_no_other_has() -> None:
     for heading, wanted in zip(("Dependencies", "Development"), requirements(), strict=True):
         (rows,) = tables(section(DECISIONS, heading))
         told = [plain(package) for package, _, _ in rows]
-        assert sorted(told) == sorted(wanted), f"{heading} and requirements.txt differ"
+        assert sorted(told) == sorted(wanted), f"{heading} and requirements/ differ"
         assert all(purpose and reason for _, purpose, reason in rows)
 
 

@@ -35,7 +35,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         wheel.writestr("demo_part-1.0.dist-info/METADATA", METADATA)
         wheel.writestr("demo_part-1.0.dist-info/WHEEL", TAGS)
         wheel.writestr("demo_part-1.0.dist-info/RECORD", "demo_part.py,,\n")
-    (root / "requirements.txt").write_text(f"demo-part @ {(root / WHEEL).as_uri()}\n")
+    (root / "requirements").mkdir()
+    (root / "requirements" / "studio.txt").write_text(f"demo-part @ {(root / WHEEL).as_uri()}\n")
     return root
 
 
@@ -94,7 +95,7 @@ def test_it_works_through_a_link(ready: Path, elsewhere: Path) -> None:
 
 
 def test_changed_requirements_install_again(ready: Path, elsewhere: Path) -> None:
-    requirements = ready / "requirements.txt"
+    requirements = ready / "requirements" / "studio.txt"
     before = requirements.read_text()
     try:
         requirements.write_text(before + "# changed\n")
@@ -117,7 +118,7 @@ def test_a_half_made_environment_is_made_anew(ready: Path, elsewhere: Path, tmp_
 
 
 def test_a_requirement_that_cannot_be_had_is_one_message(ready: Path, elsewhere: Path, tmp_path: Path) -> None:
-    requirements = ready / "requirements.txt"
+    requirements = ready / "requirements" / "studio.txt"
     before = requirements.read_text()
     try:
         requirements.write_text(before + "surely-no-such-package==9.9\n")

@@ -1,0 +1,77 @@
+"""Synthesized templates to ask questions of, and the one synthesis that a test process makes for them."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of a template."""
+
+    stack: str
+    id: str
+    body: Mapping[str, Any]
+
+    @property
+    def type(self) -> str:
+        return str(self.body["Type"])
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        return self.body.get("Properties", {})  # type: ignore[no-any-return]
+
+    @property
+    def path(self) -> str:
+        """The construct's path, such as `Network/Vpc/Resource`."""
+        return str(self.body.get("Metadata", {}).get("aws:cdk:path", self.id))
+
+
+class Templates(dict[str, dict[str, Any]]):
+    """Templates by stack id."""
+
+    def resources(self, kind: str | None = None, *, stack: str | None = None) -> Iterator[Resource]:
+        """Resources of a type (`AWS::EC2::Subnet`, or a prefix ending in `::`), in every stack or in one."""
+        for name, template in self.items():
+            if stack not in (None, name):
+                continue
+            for logical, body in template.get("Resources", {}).items():
+                if kind is None or body["Type"] == kind or (kind.endswith("::") and body["Type"].startswith(kind)):
+                    yield Resource(name, logical, body)
+
+    def one(self, kind: str, *, stack: str | None = None, **properties: Any) -> Resource:
+        """The only resource of a type whose properties have these values."""
+        found = [
+            resource
+            for resource in self.resources(kind, stack=stack)
+            if all(resource.properties.get(name) == value for name, value in properties.items())
+        ]
+        assert len(found) == 1, f"{kind} {properties}: {[f'{one.stack}/{one.id}' for one in found]}"
+        return found[0]
+
+
+def synthesize(**context: Any) -> Templates:
+    """What `cdk synth -c name=value ...` writes, made in this process with the committed cdk.json."""
+    return _synthesize(json.dumps(context, sort_keys=True))
+
+
+@cache
+def _synthesize(context: str) -> Templates:
+    os.environ["CDK_VALIDATION"] = "false"  # the validator costs seconds; the gated synthesis has it on
+    from app import wire
+    from stacks.components.stack import PlatformApp
+    from stacks.settings import read
+
+    committed = json.loads((PROJECT / "cdk.json").read_text())["context"]
+    with tempfile.TemporaryDirectory() as out:
+        app = PlatformApp(outdir=out, context=committed | json.loads(context), analytics_reporting=False)
+        wire(app, read(app.node.try_get_context))
+        assembly = app.synth()
+        return Templates({stack.hierarchical_id: stack.template for stack in assembly.stacks})
