@@ -21,6 +21,7 @@ GROUPS = (
     "studio.cli.chaos",
     "studio.cli.bench",
     "studio.cli.starter",
+    "studio.cli.cloud",
 )
 HELP = """
 [bold]Pingvas Studio[/]: a prompt in, a picture out. The same five services, queue, worker and database that run in

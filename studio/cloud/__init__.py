@@ -1,0 +1,1 @@
+"""The cloud from this machine: tools, synthesis, differences, cost, deployment, rehearsal, drawing."""

