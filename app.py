@@ -17,7 +17,7 @@ from stacks.ingress import IngressStack
 from stacks.network import NetworkStack
 from stacks.observability import ObservabilityStack
 from stacks.security import SecurityStack
-from stacks.settings import Settings, read
+from stacks.settings import Settings, read, unknown
 from stacks.storage import StorageStack
 from stacks.vpn import VpnStack
 
@@ -51,6 +51,8 @@ def wire(app: PlatformApp, settings: Settings) -> None:
 def main() -> int:
     app = PlatformApp()
     try:
+        for name in unknown(app.node.get_all_context()):
+            raise RuleError(name, app.node.try_get_context(name), "is no setting; stacks/settings.py has them all")
         wire(app, read(app.node.try_get_context))
         if app.node.try_get_context("nag"):
             from aws_cdk import Validations

@@ -1,6 +1,7 @@
 """The operator's settings: CDK context (`-c name=value`, cdk.context.json), checked before anything is made of them."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -105,7 +106,7 @@ def read(context: Callable[[str], Any] | Mapping[str, Any]) -> Settings:
 def unknown(context: Mapping[str, Any]) -> list[str]:
     """Context keys that are neither ours nor CDK's own."""
     known = {field.name for field in fields(Settings)}
-    own = ("@aws-cdk", "aws:", "cdk:", "availability-zones:", "cli-")
+    own = ("@aws-cdk", "aws:", "aws-cdk:", "cdk:", "availability-zones:", "cli-", "nag")
     return sorted(key for key in context if key not in known and not key.startswith(own))
 
 
@@ -135,9 +136,18 @@ def _flag(name: str, value: Any) -> bool:
 
 def _number(name: str, value: Any) -> float:
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
-        raise RuleError(name, value, "must be a number") from None
+        number = math.nan
+    demand(math.isfinite(number), name, value, "must be a number")
+    return number
+
+
+def _json(name: str, value: str) -> Any:
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError as error:
+        raise RuleError(name, value, f"must be an object or a list in JSON ({error})") from None
 
 
 def _gateways(name: str, value: Any) -> int:
@@ -148,7 +158,7 @@ def _gateways(name: str, value: Any) -> int:
 def _items(name: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         value = (
-            json.loads(value) if value.startswith("[") else [part.strip() for part in value.split(",") if part.strip()]
+            _json(name, value) if value.startswith("[") else [part.strip() for part in value.split(",") if part.strip()]
         )
     demand(isinstance(value, list), name, value, "must be a list, or values parted by commas")
     return tuple(str(one) for one in value)
@@ -184,7 +194,7 @@ def _sources(name: str, value: Any) -> tuple[str, ...]:
 
 
 def _keys(name: str, value: Any) -> tuple[tuple[str, str], ...]:
-    keys = json.loads(value) if isinstance(value, str) else value
+    keys = _json(name, value) if isinstance(value, str) else value
     demand(isinstance(keys, dict), name, "…", "must be an object {slot: PEM}")
     slots = [f"{environment}-{letter}" for environment in ENVIRONMENTS for letter in "ab"]
     for slot, pem in keys.items():

@@ -22,6 +22,11 @@ from studio.valkey import Valkey
 for _name in [name for name in os.environ if name.startswith("PINGVAS_")]:
     del os.environ[_name]  # the caller's own studio is not to be tested, nor touched
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--snapshot-update", action="store_true", help="Write the snapshots of templates anew.")
+
+
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "32MB"}
 
 

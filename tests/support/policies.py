@@ -171,7 +171,7 @@ class Policies:
             found.append(self._document(resource.properties[inline], resource.stack))
         own = {self.reference(resource), self.arn(resource)}
         for kind, (target, document) in _ATTACHED.items():
-            for policy in self.templates.resources(kind):  # noqa: PERF401 (a comprehension would hide the rule)
+            for policy in self.templates.resources(kind):
                 if own & {str(self.resolve(one, policy.stack)) for one in listed(policy.properties[target])}:
                     found.append(self._document(policy.properties[document], policy.stack))
         return found

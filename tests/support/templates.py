@@ -71,7 +71,8 @@ def _synthesize(context: str) -> Templates:
 
     committed = json.loads((PROJECT / "cdk.json").read_text())["context"]
     with tempfile.TemporaryDirectory() as out:
-        app = PlatformApp(outdir=out, context=committed | json.loads(context), analytics_reporting=False)
+        given = {**committed, "aws:cdk:enable-path-metadata": True, **json.loads(context)}
+        app = PlatformApp(outdir=out, context=given, analytics_reporting=False)
         wire(app, read(app.node.try_get_context))
         assembly = app.synth()
         return Templates({stack.hierarchical_id: stack.template for stack in assembly.stacks})
