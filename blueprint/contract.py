@@ -7,7 +7,7 @@ settings name outputs by the constants and functions here, so neither side can d
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from blueprint.data import BUCKETS
+from blueprint.data import BUCKETS, EFS
 from blueprint.delivery import IMAGES
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.services import SERVICES
@@ -73,8 +73,14 @@ _ALL = (
         for purpose, use in (("primary", "writes and the queue"), ("reader", "cache reads"))
     ),
     Output("efs/file-system-id", "Data", "the shared file system"),
-    Output("efs/models-access-point-id", "Data", "mounts /models"),
-    Output("efs/shared-access-point-id", "Data", "mounts /shared"),
+    *(
+        Output(
+            f"efs/{point.name}-access-point-id",
+            "Data",
+            f"mounts {point.path} for {'the model service, which writes' if point.writes else 'workers, which read'}",
+        )
+        for point in EFS.access_points
+    ),
     *(Output(bucket(one.name), "Storage", f"name of the bucket {one.name}") for one in BUCKETS),
     Output("cluster/name", "Cluster", "the EKS cluster"),
     Output("cluster/endpoint", "Cluster", "its API server"),
