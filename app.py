@@ -13,6 +13,7 @@ from stacks.delivery import DeliveryStack
 from stacks.dns import DnsStack
 from stacks.edge import EdgeStack
 from stacks.edge_global import EdgeGlobalStack
+from stacks.edge_logs import EdgeLogsStack
 from stacks.ingress import IngressStack
 from stacks.network import NetworkStack
 from stacks.observability import ObservabilityStack
@@ -33,6 +34,7 @@ def wire(app: PlatformApp, settings: Settings) -> None:
     ingress = IngressStack(app, settings=settings, network=network, dns=dns, security=security, storage=storage)
     edge_global = EdgeGlobalStack(app, settings=settings, dns=dns)
     edge = EdgeStack(app, settings=settings, dns=dns, security=security, ingress=ingress, edge_global=edge_global)
+    EdgeLogsStack(app, settings=settings, storage=storage, edge=edge)
     VpnStack(app, settings=settings, network=network, security=security)
     DeliveryStack(app, settings=settings)
     ObservabilityStack(
