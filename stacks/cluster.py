@@ -2,6 +2,9 @@
 
 from constructs import Construct
 
+from blueprint.cluster import check
+from stacks.components.eks import Eks
+from stacks.components.nodes import SystemNodes
 from stacks.components.stack import PlatformStack
 from stacks.data import DataStack
 from stacks.network import NetworkStack
@@ -11,7 +14,7 @@ from stacks.storage import StorageStack
 
 
 class ClusterStack(PlatformStack):
-    """EKS, its nodes and add-ons, Karpenter's AWS side, and a role a workload."""
+    """`cluster` and `node_group`, `log_group` (containers) and `control_plane_log_group`."""
 
     def __init__(
         self,
@@ -23,4 +26,35 @@ class ClusterStack(PlatformStack):
         storage: StorageStack,
         data: DataStack,
     ) -> None:
-        super().__init__(scope, "Cluster", settings=settings, description="EKS, Karpenter, workload roles")
+        check()
+        super().__init__(
+            scope, "Cluster", settings=settings, description="EKS, Karpenter, workload roles", stateful=True
+        )
+        subnets = network.tier("private")
+        plane = Eks(
+            self,
+            "Eks",
+            settings=settings,
+            subnets=subnets,
+            vpn=network.groups.vpn,
+            key=security.keys.cluster,
+            logs_key=network.logs_key,
+            removal=self.removal,
+        )
+        self.cluster = plane.cluster
+        self.log_group = plane.log_group
+        self.control_plane_log_group = plane.control_plane_log_group
+        system = SystemNodes(
+            self,
+            "System",
+            settings=settings,
+            cluster=self.cluster,
+            subnets=subnets,
+            nodes=network.groups.nodes,
+            key=security.keys.cluster,
+        )
+        self.node_group = system.group
+        self.publish("cluster/name", self.cluster.ref)
+        self.publish("cluster/endpoint", self.cluster.attr_endpoint)
+        self.publish("cluster/security-group-id", self.cluster.attr_cluster_security_group_id)
+        self.publish("cluster/log-group", self.log_group.ref)
