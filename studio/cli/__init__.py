@@ -22,6 +22,7 @@ GROUPS = (
     "studio.cli.bench",
     "studio.cli.starter",
     "studio.cli.cloud",
+    "studio.cli.mutate",
 )
 HELP = """
 [bold]Pingvas Studio[/]: a prompt in, a picture out. The same five services, queue, worker and database that run in

@@ -11,6 +11,7 @@ class Benchmark(StrEnum):
 
     CREATE = "create"
     JOBS = "jobs"
+    SYNTHESIS = "synthesis"
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +26,7 @@ def bench(
     \b
     create  accepted generations a second, against a minimal route by hand
     jobs    what the platform adds to a picture; a worker against a plain loop
+    synthesis  every CloudFormation template, against an app that only imports CDK
 
     Servers of its own in a temporary folder; a busy machine gives poor figures.
 

@@ -44,7 +44,7 @@ def readable(template: Mapping[str, Any], stack: str) -> str:
 
 def _name(logical: str, body: Mapping[str, Any], stack: str) -> str:
     path = str(body.get("Metadata", {}).get("aws:cdk:path", logical))
-    return path.removeprefix(f"{stack}/").removesuffix("/Resource").removesuffix("/Default")
+    return _HASH.sub("", path.removeprefix(f"{stack}/").removesuffix("/Resource").removesuffix("/Default"))
 
 
 def _own(body: Mapping[str, Any]) -> bool:
