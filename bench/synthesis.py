@@ -52,9 +52,9 @@ def main() -> None:
         times: dict[str, list[float]] = {name: [] for name in programs}
         for turn in range(ROUNDS + 1):
             for name, program in programs.items():
-                seconds = measure(program, f"{folder}/{name.split()[0]}")
+                took = measure(program, f"{folder}/{name.split()[0]}")
                 if turn:  # the first fills caches
-                    times[name].append(seconds)
+                    times[name].append(took)
         resources = sum(len(one.get("Resources", {})) for one in load(Path(folder) / "synthesis").values())
     baseline, whole = (statistics.median(one) for one in times.values())
     table = Table(title=f"Synthesis of {resources} resources, {ROUNDS} rounds, seconds a process")

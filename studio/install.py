@@ -166,6 +166,8 @@ def _follow(process: subprocess.Popen[str], record: TextIO, scratch: Path, progr
     finally:
         done.set()
         clock.join()
+        if process.stdout:
+            process.stdout.close()
 
 
 def _megabytes(folder: Path) -> int:

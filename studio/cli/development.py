@@ -33,8 +33,10 @@ def test(
       ./pingvas test --all
       ./pingvas test tests/studio -k supervisor -x
     """
+    from studio.cloud import toolchain
     from studio.home import PROJECT
 
+    toolchain.ready()
     python = [sys.executable, "-P", "-m"]
     checks: list[list[str]] = []
     if everything:
