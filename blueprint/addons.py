@@ -13,12 +13,13 @@ class Addon:
     """An EKS add-on. No version is pinned: EKS takes its default for the cluster's Kubernetes, which it has tested,
     and which differs by region and month; an upgrade of Kubernetes is when add-ons move.
 
-    `before_nodes`: nodes do not become ready without it. Configuration follows the add-on's own schema
-    (`aws eks describe-addon-configuration`).
+    `before_nodes`: nodes do not become ready without it. `workload`: whose role its pods have. Configuration follows
+    the add-on's own schema (`aws eks describe-addon-configuration`).
     """
 
     name: str
     before_nodes: bool = False
+    workload: str = ""
     configuration: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -28,6 +29,7 @@ ADDONS = (
     Addon(
         "vpc-cni",
         before_nodes=True,
+        workload="vpc-cni",
         configuration=MappingProxyType(
             {
                 "enableNetworkPolicy": "true",
@@ -45,7 +47,12 @@ ADDONS = (
     Addon("metrics-server"),
     Addon(
         "aws-ebs-csi-driver",
+        workload="ebs-csi",
         configuration=MappingProxyType({"controller": {**_ON_SYSTEM_NODES, "extraVolumeTags": {OWNED_TAG: "owned"}}}),
     ),
-    Addon("aws-efs-csi-driver", configuration=MappingProxyType({"controller": dict(_ON_SYSTEM_NODES)})),
+    Addon(
+        "aws-efs-csi-driver",
+        workload="efs-csi",
+        configuration=MappingProxyType({"controller": dict(_ON_SYSTEM_NODES)}),
+    ),
 )

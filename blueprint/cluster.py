@@ -31,8 +31,8 @@ LOG_DAYS = 90
 CONTAINER_LOG_DAYS = 30
 OWNED_TAG = f"kubernetes.io/cluster/{NAME}"
 """With the value `owned` on what belongs to the cluster: Karpenter's nodes, volumes of claims."""
-SYSTEM_NODE_ROLE = "pingvas-system-node"
-KARPENTER_NODE_ROLE = "pingvas-karpenter-node"
+SYSTEM_NODE_ROLE = "pingvas-node-system"
+KARPENTER_NODE_ROLE = "pingvas-node-karpenter"
 INTERRUPTION_QUEUE = NAME
 INTERRUPTION_RETENTION_SECONDS = 300
 """A Spot notice is worth two minutes; what is older than five helps nobody."""

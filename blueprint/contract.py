@@ -87,6 +87,7 @@ _ALL = (
     Output("cluster/security-group-id", "Cluster", "the group that EKS makes for the control plane"),
     Output("cluster/node-role-name", "Cluster", "the role of Karpenter's nodes, for the EC2NodeClasses"),
     Output("cluster/interruption-queue", "Cluster", "name of Karpenter's SQS queue"),
+    Output("cluster/key-arn", "Cluster", "the KMS key of volumes, for node classes and the StorageClass"),
     Output("cluster/log-group", "Cluster", "where Fluent Bit writes container logs"),
     *(Output(role(name), "Cluster", workload.purpose) for name, workload in WORKLOADS.items()),
     *(

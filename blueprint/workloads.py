@@ -8,6 +8,10 @@ from types import MappingProxyType
 
 from blueprint.environments import CLUSTER_ENVIRONMENTS, EnvironmentName
 
+IMAGE_PREFIX = "images/"
+INPUT_PREFIX = "inputs/"
+"""Folders of an image bucket: what workers made, which CloudFront serves, and what users sent, which it does not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
@@ -45,6 +49,18 @@ _ALL = (
         for one in CLUSTER_ENVIRONMENTS
     ),
     Workload(
+        "shared-external-secrets",
+        "external-secrets",
+        "external-secrets-shared",
+        "reads the secrets below pingvas/shared/, for Alertmanager",
+    ),
+    Workload(
+        "bootstrap-external-secrets",
+        "external-secrets",
+        "external-secrets-bootstrap",
+        "reads the secret of Aurora's master, for the Job that makes schemas and roles",
+    ),
+    Workload(
         "karpenter", "karpenter", "karpenter", "starts and ends this cluster's nodes, reads its interruption queue"
     ),
     Workload(
@@ -53,8 +69,10 @@ _ALL = (
         "aws-load-balancer-controller",
         "registers pods with the ten target groups that CDK makes",
     ),
+    Workload("vpc-cni", "kube-system", "aws-node", "gives pods addresses of the VPC"),
     Workload("ebs-csi", "kube-system", "ebs-csi-controller-sa", "makes volumes for the cluster's claims"),
-    Workload("efs-csi", "kube-system", "efs-csi-controller-sa", "mounts the shared file system's access points"),
+    # Of the node's half: it mounts, while the controller's would make access points, and those are made here.
+    Workload("efs-csi", "kube-system", "efs-csi-node-sa", "mounts the shared file system's access points"),
     Workload("cloudwatch-exporter", "monitoring", "cloudwatch-exporter", "reads metrics"),
     Workload("fluent-bit", "monitoring", "fluent-bit", "writes logs to CloudWatch Logs and to the logs bucket"),
     Workload("velero", "velero", "velero", "backs the cluster's state up to the backups bucket"),

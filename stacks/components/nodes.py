@@ -1,7 +1,7 @@
 """The system node group, and the add-ons before and after it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import CfnResource
 from aws_cdk import aws_ec2 as ec2
@@ -96,11 +96,12 @@ class SystemNodes(Construct):
         )
         self.addons = {one.name: self._addon(one) for one in ADDONS}
 
-    def after(self, *resources: CfnResource) -> None:
-        """Holds every add-on back until these are there: the Pod Identity associations of their service accounts."""
-        for addon in self.addons.values():
-            for resource in resources:
-                addon.add_resource_dependency(resource)
+    def after(self, associations: Mapping[str, CfnResource]) -> None:
+        """Lets an add-on of a workload's name come after that workload's Pod Identity association: pods that start
+        before it would have no role until they are made anew."""
+        for addon in ADDONS:
+            if addon.workload:
+                self.addons[addon.name].add_resource_dependency(associations[addon.workload])
 
     def _addon(self, addon: Addon) -> eks.CfnAddon:
         made = eks.CfnAddon(

@@ -1,0 +1,298 @@
+"""What each workload may do in AWS, but Karpenter, which has a module of its own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from blueprint.cluster import CONTAINER_LOG_GROUP, CONTAINER_LOG_PREFIX, OWNED_TAG
+from blueprint.edge import target_group
+from blueprint.environments import CLUSTER_ENVIRONMENTS
+from blueprint.secrets import PREFIX as SECRETS_PREFIX
+from blueprint.services import SERVICES
+from blueprint.workloads import IMAGE_PREFIX, INPUT_PREFIX
+from stacks.components.karpenter import volumes_under
+from stacks.components.policies import Allow, Here
+from stacks.settings import Settings
+from stacks.storage import bucket_name
+
+MANAGED: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "vpc-cni": {
+            "AmazonEKS_CNI_Policy": "AWS's own policy for the add-on that AWS itself updates; it touches network "
+            "interfaces, and only pods of aws-node hold it, not nodes"
+        },
+        "ebs-csi": {
+            "service-role/AmazonEBSCSIDriverPolicy": "AWS's own policy for the add-on that AWS itself updates; it "
+            "changes and deletes only volumes and snapshots that carry the driver's tags"
+        },
+    }
+)
+"""AWS's managed policies by workload, with the reason for each; everybody else has a policy of ours."""
+VELERO_TAG = "velero.io/backup"
+_READ = ("s3:GetObject",)
+_WRITE = ("s3:PutObject", "s3:AbortMultipartUpload")
+_DELETE = ("s3:DeleteObject",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What the workloads use of other stacks: keys, the file system, Aurora's master secret, by ARN."""
+
+    settings: Settings
+    here: Here
+    storage_key: str
+    secrets_key: str
+    volume_key: str
+    file_system: str
+    access_points: Sequence[str]
+    master_secret: str
+
+    def bucket(self, name: str) -> str:
+        return f"arn:{self.here.partition}:s3:::{bucket_name(name, self.settings)}"
+
+    def images(self, environment: str) -> str:
+        return self.bucket(f"pingvas-{environment}-images")
+
+
+def policies(at: Resources) -> dict[str, list[Allow]]:
+    """By workload; none for those whose policy is AWS's own."""
+    made: dict[str, list[Allow]] = {
+        "shared-external-secrets": _secrets(at, f"{SECRETS_PREFIX}/shared"),
+        "bootstrap-external-secrets": _master(at),
+        "aws-load-balancer-controller": _targets(at),
+        "ebs-csi": volumes_under(at.volume_key, at.here.region),
+        "efs-csi": _mounts(at),
+        "cloudwatch-exporter": _metrics(),
+        "fluent-bit": _logs(at),
+        "velero": _velero(at),
+    }
+    models = at.bucket("pingvas-models-shared")
+    for one in CLUSTER_ENVIRONMENTS:
+        images = at.images(one.name)
+        made |= {
+            f"{one.name}-generation-service": [
+                *_objects("Inputs", images, (*_READ, *_WRITE), INPUT_PREFIX),
+                *_bucket(at, "Images", images),
+            ],
+            f"{one.name}-gallery-service": [
+                *_objects("Images", images, (*_READ, *_WRITE, *_DELETE), IMAGE_PREFIX),
+                *_bucket(at, "Images", images),
+            ],
+            f"{one.name}-model-service": [
+                *_objects("Models", models, (*_READ, *_WRITE, *_DELETE)),
+                *_bucket(at, "Models", models),
+            ],
+            f"{one.name}-gpu-worker": [
+                *_objects("Images", images, (*_READ, *_WRITE, *_DELETE), IMAGE_PREFIX),
+                *_objects("Inputs", images, _READ, INPUT_PREFIX),
+                *_bucket(at, "Images", images),
+                *_objects("Models", models, _READ),
+                *_bucket(at, "Models", models),
+            ],
+            f"{one.name}-external-secrets": _secrets(at, f"{SECRETS_PREFIX}/{one.name}"),
+        }
+    return made
+
+
+def _objects(what: str, bucket: str, actions: Sequence[str], prefix: str = "") -> list[Allow]:
+    return [
+        Allow(
+            sid=f"{what}Objects",
+            actions=actions,
+            resources=[f"{bucket}/{prefix}*"],
+            because="objects of one bucket below one prefix, whose keys are made as they are written",
+        )
+    ]
+
+
+def _bucket(at: Resources, what: str, bucket: str) -> list[Allow]:
+    """Listing, without which S3 answers 403 for an object that is not there, and the key, for this bucket's objects.
+
+    With a bucket key the context is the bucket's ARN, without one the object's (S3 guide, "encryption context").
+    """
+    return [
+        Allow(sid=f"{what}Listing", actions=["s3:ListBucket"], resources=[bucket]),
+        Allow(
+            sid=f"{what}Key",
+            actions=["kms:Decrypt", "kms:GenerateDataKey"],
+            resources=[at.storage_key],
+            conditions={
+                "StringEquals": {"kms:ViaService": f"s3.{at.here.region}.amazonaws.com"},
+                "StringLike": {"kms:EncryptionContext:aws:s3:arn": [bucket, f"{bucket}/*"]},
+            },
+        ),
+    ]
+
+
+def _secrets(at: Resources, path: str) -> list[Allow]:
+    return _secret(at, at.here.arn("secretsmanager", f"secret:{path}/*"))
+
+
+def _secret(at: Resources, arn: str) -> list[Allow]:
+    return [
+        Allow(
+            sid="ReadSecrets",
+            actions=["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
+            resources=[arn],
+            because="one path of secrets, whose ARNs end in six characters that Secrets Manager makes up",
+        ),
+        Allow(
+            sid="DecryptSecrets",
+            actions=["kms:Decrypt"],
+            resources=[at.secrets_key],
+            conditions={
+                "StringEquals": {"kms:ViaService": f"secretsmanager.{at.here.region}.amazonaws.com"},
+                "StringLike": {"kms:EncryptionContext:SecretARN": arn},
+            },
+        ),
+    ]
+
+
+def _master(at: Resources) -> list[Allow]:
+    return _secret(at, at.master_secret)
+
+
+def _targets(at: Resources) -> list[Allow]:
+    """A TargetGroupBinding's calls alone: the load balancer, its rules and the security groups are made in CDK."""
+    groups = [target_group(one.name, service) for one in CLUSTER_ENVIRONMENTS for service in SERVICES]
+    return [
+        Allow(
+            sid="RegisterPods",
+            actions=["elasticloadbalancing:RegisterTargets", "elasticloadbalancing:DeregisterTargets"],
+            resources=[at.here.arn("elasticloadbalancing", f"targetgroup/{name}/*") for name in groups],
+            because="a target group's ARN ends in an id that ELB makes up; the names are ours, one by one",
+        ),
+        Allow(
+            sid="LookAround",
+            actions=[
+                "elasticloadbalancing:DescribeTargetGroups",
+                "elasticloadbalancing:DescribeTargetHealth",
+                "elasticloadbalancing:DescribeTags",
+                "ec2:DescribeAvailabilityZones",
+                "ec2:DescribeInstances",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeSubnets",
+                "ec2:DescribeVpcs",
+            ],
+            resources=["*"],
+            because="Describe calls of ELB and EC2 know no resources",
+        ),
+    ]
+
+
+def _mounts(at: Resources) -> list[Allow]:
+    """Volumes are static, so the driver makes no access points and needs none of AWS's broad policy for it."""
+    return [
+        Allow(
+            sid="MountThroughAccessPoints",
+            actions=["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"],
+            resources=[at.file_system],
+            conditions={"ArnEquals": {"elasticfilesystem:AccessPointArn": list(at.access_points)}},
+        ),
+        Allow(
+            sid="FindMountTargets",
+            actions=["elasticfilesystem:DescribeMountTargets", "elasticfilesystem:DescribeFileSystems"],
+            resources=[at.file_system],
+        ),
+        Allow(
+            sid="FindZone",
+            actions=["ec2:DescribeAvailabilityZones"],
+            resources=["*"],
+            because="EC2's Describe calls know no resources",
+        ),
+    ]
+
+
+def _metrics() -> list[Allow]:
+    return [
+        Allow(
+            sid="ReadMetrics",
+            actions=[
+                "cloudwatch:GetMetricData",
+                "cloudwatch:GetMetricStatistics",
+                "cloudwatch:ListMetrics",
+                "tag:GetResources",
+            ],
+            resources=["*"],
+            because="CloudWatch's reads and GetResources know no resources",
+        )
+    ]
+
+
+def _logs(at: Resources) -> list[Allow]:
+    group = at.here.arn("logs", f"log-group:{CONTAINER_LOG_GROUP}")
+    return [
+        Allow(
+            sid="WriteLogGroup",
+            actions=["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
+            resources=[group, f"{group}:log-stream:*"],
+            because="streams of one log group, one a pod, made as pods start",
+        ),
+        *_objects("Logs", at.bucket("pingvas-logs-shared"), _WRITE, CONTAINER_LOG_PREFIX),
+    ]
+
+
+def _velero(at: Resources) -> list[Allow]:
+    """Objects of the backups bucket; snapshots of this cluster's volumes, and volumes out of them.
+
+    Velero tags a snapshot with its backup, and copies the volume's tags, this cluster's among them.
+    """
+    arn, backups = at.here.arn, at.bucket("pingvas-backups")
+    ours = {"StringEquals": {f"aws:ResourceTag/{OWNED_TAG}": "owned"}}
+    ids = "ids are made by EC2; the tags in the condition take their place"
+    volume, snapshot = arn("ec2", "volume/*"), arn("ec2", "snapshot/*", account="")
+
+    def tagged(kind: str) -> dict[str, dict[str, Any]]:
+        return {"StringLike": {f"aws:{kind}/{VELERO_TAG}": "*"}}
+
+    return [
+        *_objects(
+            "Backups", backups, (*_READ, *_WRITE, *_DELETE, "s3:PutObjectTagging", "s3:ListMultipartUploadParts")
+        ),
+        *_bucket(at, "Backups", backups),
+        Allow(
+            sid="LookAround",
+            actions=["ec2:DescribeVolumes", "ec2:DescribeSnapshots"],
+            resources=["*"],
+            because="EC2's Describe calls know no resources",
+        ),
+        Allow(sid="SnapOwnVolumes", actions=["ec2:CreateSnapshot"], resources=[volume], conditions=ours, because=ids),
+        Allow(
+            sid="SnapWithTags",
+            actions=["ec2:CreateSnapshot"],
+            resources=[snapshot],
+            conditions=tagged("RequestTag"),
+            because=ids,
+        ),
+        Allow(
+            sid="RestoreFromOwnSnapshots",
+            actions=["ec2:CreateVolume"],
+            resources=[snapshot],
+            conditions={**tagged("ResourceTag"), **ours},
+            because=ids,
+        ),
+        Allow(
+            sid="RestoreWithTags",
+            actions=["ec2:CreateVolume"],
+            resources=[volume],
+            conditions={"StringEquals": {f"aws:RequestTag/{OWNED_TAG}": "owned"}},
+            because=ids,
+        ),
+        Allow(
+            sid="TagWhatItMakes",
+            actions=["ec2:CreateTags"],
+            resources=[volume, snapshot],
+            conditions={"StringEquals": {"ec2:CreateAction": ["CreateSnapshot", "CreateVolume"]}},
+            because=ids,
+        ),
+        Allow(
+            sid="DeleteOwnSnapshots",
+            actions=["ec2:DeleteSnapshot"],
+            resources=[snapshot],
+            conditions={**tagged("ResourceTag"), **ours},
+            because=ids,
+        ),
+        *volumes_under(at.volume_key, at.here.region),
+    ]
