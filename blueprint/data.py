@@ -5,10 +5,14 @@ maintenance and the two environments are never maintained at the same time.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+RDS_AUTHORITIES = Path(__file__).with_name("rds.pem")
+"""The roots of `Aurora.certificate` in each region of `blueprint.regions`, from AWS's truststore.pki.rds.amazonaws.com.
+Clients verify the server with them; they are in no operating system's own store."""
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -76,7 +80,8 @@ class Aurora:
     instance_maintenance: tuple[Window, ...] = (Window(18, 30, 30, day="sun"), Window(18, 0, 30, day="sun"))
     """Of the writer, then of each reader: a reader is done before the writer, never both at once."""
     certificate: str = "rds-ca-rsa2048-g1"
-    """The authority that signs the instances' certificates; clients verify with `services/kernel/rds.pem`."""
+    """The authority that signs the instances' certificates; clients verify with `RDS_AUTHORITIES`."""
+    monitoring_role: str = "pingvas-aurora-monitoring"
     monitoring_seconds: int = 60
     insights_days: int = 7
     """What Performance Insights keeps free of charge."""
@@ -98,6 +103,35 @@ class Aurora:
     def log_group(self) -> str:
         """Where RDS writes PostgreSQL's log."""
         return f"/aws/rds/cluster/{self.cluster}/postgresql"
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """The function that rotates the passwords of database roles; how often stands in `blueprint.secrets`."""
+
+    function: str = "pingvas-database-rotation"
+    role: str = "pingvas-database-rotation"
+    window_hours: int = 1
+    """From midnight UTC, 09:00 in Korea: new connections fail until the pods have the new password, so people are
+    at work when it happens."""
+    timeout_seconds: int = 120
+    memory_mib: int = 256
+
+    @property
+    def log_group(self) -> str:
+        return f"/aws/lambda/{self.function}"
+
+
+def authority(region: str) -> str:
+    """The certificate, in PEM, of the authority that signs Aurora's certificates in a region.
+
+    Raises:
+        KeyError: `rds.pem` has none for the region.
+    """
+    for part in RDS_AUTHORITIES.read_text().split("# Amazon RDS ")[1:]:
+        if part.startswith(f"{region} "):
+            return part.partition("\n")[2]
+    raise KeyError(region)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +258,7 @@ class Bucket:
 
 
 AURORA = Aurora()
+ROTATION = Rotation()
 CACHES: MappingProxyType[str, Cache] = MappingProxyType(
     {
         "dev": Cache(
@@ -247,8 +282,6 @@ CACHES: MappingProxyType[str, Cache] = MappingProxyType(
 )
 CACHE_ENGINE = CacheEngine()
 EFS = FileSystem()
-EFS_MOUNTERS = ("pingvas-efs-csi", "pingvas-node*")
-"""Names of the roles that mount the file system: the CSI driver's, or the node's where the driver has none."""
 BACKUPS = Backups()
 LOG_DAYS = 90
 """How long the logs of Aurora, the caches and the rotation function are kept."""

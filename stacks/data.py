@@ -2,16 +2,23 @@
 
 from constructs import Construct
 
+from blueprint.cluster import KARPENTER_NODE_ROLE, SYSTEM_NODE_ROLE
 from blueprint.contract import redis_endpoint
-from blueprint.data import BACKUPS, EFS_MOUNTERS
+from blueprint.data import BACKUPS
+from blueprint.secrets import SECRETS
+from blueprint.workloads import WORKLOADS
 from stacks.components.aurora import AuroraCluster
 from stacks.components.backups import Backups
 from stacks.components.cache import Caches
 from stacks.components.files import SharedFiles
+from stacks.components.rotation import DatabaseRotation
 from stacks.components.stack import PlatformStack
 from stacks.network import NetworkStack
 from stacks.security import SecurityStack
 from stacks.settings import Settings
+
+MOUNTERS = (SYSTEM_NODE_ROLE, KARPENTER_NODE_ROLE, WORKLOADS["efs-csi"].role)
+"""Who mounts the shared files for pods: the CSI driver, by its own role or by its node's."""
 
 
 class DataStack(PlatformStack):
@@ -40,6 +47,22 @@ class DataStack(PlatformStack):
             removal=self.removal,
         )
         self.aurora = aurora.cluster
+        DatabaseRotation(
+            self,
+            "Rotation",
+            cluster=aurora.cluster,
+            instances=aurora.instances,
+            secrets={
+                path: security.secrets[path].secret_arn
+                for path, secret in SECRETS.items()
+                if secret.username is not None
+            },
+            secrets_key=security.keys.secrets.key_arn,
+            logs_key=logs_key,
+            subnets=[subnet.subnet_id for subnet in network.tier("private")],
+            security_group=groups.rotation.security_group_id,
+            removal=self.removal,
+        )
         self.caches = Caches(
             self,
             "Redis",
@@ -56,7 +79,7 @@ class DataStack(PlatformStack):
             subnets=subnets,
             security_group=groups.efs.security_group_id,
             key=data_key,
-            mounters=EFS_MOUNTERS,
+            mounters=MOUNTERS,
             removal=self.removal,
         )
         self.file_system = files.file_system

@@ -9,9 +9,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from blueprint.data import BACKUPS, BackupRule
-from stacks.components.excuse import excuse
-
-POLICIES = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyFor"
+from stacks.components.policies import document, role, service_trust
 
 
 class Backups(Construct):
@@ -72,42 +70,27 @@ class Backups(Construct):
         )
 
     def _role(self, name: str, role_name: str, policy: str, purpose: str) -> iam.CfnRole:
-        role = iam.CfnRole(
+        return role(
             self,
             name,
-            role_name=role_name,
+            name=role_name,
             description=f"AWS Backup {purpose}",
-            assume_role_policy_document={
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Effect": "Allow",
-                        "Principal": {"Service": "backup.amazonaws.com"},
-                        "Action": "sts:AssumeRole",
-                    }
-                ],
+            trust=service_trust("backup.amazonaws.com"),
+            managed={
+                f"service-role/AWSBackupServiceRolePolicyFor{policy}": "AWS keeps this policy in step with what AWS "
+                "Backup calls; only AWS Backup assumes the role"
             },
-            managed_policy_arns=[f"{POLICIES}{policy}"],
         )
-        excuse(
-            role,
-            f"AwsSolutions-IAM4[Policy::{POLICIES}{policy}]",
-            "AWS keeps this policy in step with what AWS Backup calls; only backup.amazonaws.com assumes the role",
-        )
-        return role
 
 
 def _undeletable() -> dict[str, Any]:
     """Nobody deletes a copy or shortens its life; whoever must removes this policy first, which CloudTrail tells."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "CopiesLiveAsLongAsTheirPlanSays",
-                "Effect": "Deny",
-                "Principal": {"AWS": "*"},
-                "Action": ["backup:DeleteRecoveryPoint", "backup:UpdateRecoveryPointLifecycle"],
-                "Resource": "*",
-            }
-        ],
-    }
+    return document(
+        {
+            "Sid": "CopiesLiveAsLongAsTheirPlanSays",
+            "Effect": "Deny",
+            "Principal": {"AWS": "*"},
+            "Action": ["backup:DeleteRecoveryPoint", "backup:UpdateRecoveryPointLifecycle"],
+            "Resource": "*",
+        }
+    )

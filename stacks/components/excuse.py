@@ -29,6 +29,8 @@ def excuse(construct: IConstruct, rule: str, reason: str) -> None:
         resource = _resource(construct)
         ignored = (resource.get_metadata("cfn-lint") or {}).get("config", {}).get("ignore_checks", [])
         resource.add_metadata("cfn-lint", {"config": {"ignore_checks": [*ignored, rule], "reason": reason}})
+        # CDK's own validator has cfn-lint's rules under their numbers.
+        Validations.of(construct).acknowledge(Acknowledgment(id=f"CloudFormation-Validate::{rule}", reason=reason))
     else:
         raise ValueError(f"{rule} is a rule of neither cdk-nag, checkov nor cfn-lint")
 

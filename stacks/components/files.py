@@ -15,7 +15,7 @@ CLIENT = ("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite", "ela
 class SharedFiles(Construct):
     """`file_system`, mounted in each of `subnets`, and `access_points` by name.
 
-    Only the roles named like `mounters` can mount it, over TLS and through an access point. Which of them writes is
+    Only the roles of `mounters` can mount it, over TLS and through an access point. Which of them writes is
     told by the access point's user, which EFS puts in place of the client's own: the readers' owns nothing. IAM cannot
     tell a worker from the model service, since the CSI driver of the node mounts for both.
     """
@@ -92,7 +92,7 @@ def _policy(mounters: Sequence[str]) -> dict[str, Any]:
                 "Principal": {"AWS": "*"},
                 "Action": list(CLIENT[:2]),
                 "Condition": {
-                    "ArnLike": {"aws:PrincipalArn": roles},
+                    "ArnEquals": {"aws:PrincipalArn": roles},
                     "StringLike": {"elasticfilesystem:AccessPointArn": f"{prefix}*"},
                     "Bool": {"elasticfilesystem:AccessedViaMountTarget": "true", "aws:SecureTransport": "true"},
                 },

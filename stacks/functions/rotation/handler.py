@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import os
 import secrets
 import socket
@@ -21,6 +22,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+LOG = logging.getLogger(__name__)
+"""Lambda writes its records as JSON lines."""
 ITERATIONS = 4096
 """PostgreSQL's own number (scram_iterations)."""
 PASSWORD_LENGTH = 40
@@ -194,9 +197,11 @@ def handler(event: dict[str, str], context: object) -> None:
         if rotation.pending():
             steps[step]()
     except Exception as error:
-        _log("error", secret, step, f"{type(error).__name__}: {error}")
+        LOG.error(
+            "rotation failed", extra={"secret": secret, "step": step, "reason": f"{type(error).__name__}: {error}"}
+        )
         raise
-    _log("info", secret, step, "done")
+    LOG.info("rotation step done", extra={"secret": secret, "step": step})
 
 
 class Rotation:
@@ -296,10 +301,6 @@ def signed_in(secret: dict[str, Any]) -> Iterator[Connection]:
 
 def _nobody(refusal: ServerError | None) -> NoReturn:
     raise refusal or ValueError("the secret has no version to sign in with")
-
-
-def _log(level: str, secret: str, step: str, event: str) -> None:
-    print(json.dumps({"level": level, "secret": secret, "step": step, "event": event}))
 
 
 def _refusal(body: bytes) -> ServerError:
