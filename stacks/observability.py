@@ -1,8 +1,20 @@
 """Dashboard, alarms, topics, budgets and the daily cost report."""
 
+from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
+from blueprint.alarms import connections
+from blueprint.cluster import INTERRUPTION_QUEUE
+from blueprint.cluster import NAME as CLUSTER_NAME
+from blueprint.data import AURORA, CACHES
+from blueprint.environments import CLUSTER_ENVIRONMENTS
+from blueprint.notices import NOTICES, RUNBOOK, SEVERITIES
+from blueprint.regions import GLOBAL_REGION
+from blueprint.services import SERVICES
 from stacks.cluster import ClusterStack
+from stacks.components.alarms import Alarms, SpotNotice
+from stacks.components.budgets import Budgets, CostReport
+from stacks.components.notifications import RULE_PREFIX, Notices, Topics
 from stacks.components.stack import PlatformStack
 from stacks.data import DataStack
 from stacks.edge import EdgeStack
@@ -14,7 +26,7 @@ from stacks.storage import StorageStack
 
 
 class ObservabilityStack(PlatformStack):
-    """Dashboard, alarms, topics, budgets and the daily cost report."""
+    """`topics` (their ARNs by severity in `topics.arns`), `alarms`, notices, budgets and the daily cost report."""
 
     def __init__(
         self,
@@ -30,3 +42,81 @@ class ObservabilityStack(PlatformStack):
         edge: EdgeStack,
     ) -> None:
         super().__init__(scope, "Observability", settings=settings, description="dashboard, alarms, budgets")
+        self.add_stack_dependency(security, "PagerDuty's subscription names its secret")
+        runbook = f"https://github.com/{settings.github_repository}/blob/main/{RUNBOOK}"
+        self.topics = Topics(self, "Topics", settings=settings)
+        Notices(self, "Notices", topics=self.topics, runbook=runbook)
+        Budgets(self, "Budgets", topics=self.topics)
+        report = CostReport(self, "CostReport", topics=self.topics, logs_key=network.logs_key)
+        spot = SpotNotice(
+            self, "SpotNotice", topics=self.topics, runbook=runbook, cluster=CLUSTER_NAME, logs_key=network.logs_key
+        )
+        self.alarms = Alarms(self, "Alarms", topics=self.topics, runbook=runbook)
+        self._database()
+        self._caches()
+        self._api(ingress)
+        self._shared(network, data, edge)
+        self._own({"cost-report": report.function.ref, "spot-notice": spot.function.ref})
+        for one in SEVERITIES:
+            self.publish(f"topics/{one}", self.topics.arns[one])
+
+    def _database(self) -> None:
+        for role in ("writer", "reader")[: 1 + AURORA.readers]:
+            self.alarms.metric("aurora-cpu", _aurora(role), of=role)
+        writer = _aurora("writer")
+        self.alarms.metric("aurora-capacity", writer)
+        self.alarms.metric("aurora-connections", writer, threshold=connections(self.settings.aurora_max_acu))
+        self.alarms.metric("aurora-local-storage", writer)
+
+    def _caches(self) -> None:
+        for one in CLUSTER_ENVIRONMENTS:
+            cache = CACHES[one.name]
+            nodes = [{"CacheClusterId": member} for member in cache.members]
+            alarms = ["redis-memory", "redis-cpu", "redis-evictions"]
+            if cache.replicas:
+                alarms.append("redis-replication-lag")
+            for alarm in alarms:
+                self.alarms.across(alarm, "MAX", nodes, of=one.name, environment=one.name)
+
+    def _api(self, ingress: IngressStack) -> None:
+        balancer = {"LoadBalancer": ingress.alb.attr_load_balancer_full_name}
+        for one in CLUSTER_ENVIRONMENTS:
+            groups = [
+                {"TargetGroup": ingress.target_groups[one.name, service].attr_target_group_full_name, **balancer}
+                for service in SERVICES
+            ]
+            for alarm in ("api-5xx", "api-errors"):
+                self.alarms.ratio(alarm, "RequestCount", groups, of=one.name, environment=one.name)
+            self.alarms.across("api-no-healthy-target", "MIN", groups, of=one.name, environment=one.name)
+        self.alarms.ratio("api-load-balancer-5xx", "RequestCount", [balancer], beside=True)
+
+    def _shared(self, network: NetworkStack, data: DataStack, edge: EdgeStack) -> None:
+        self.alarms.metric("gpu-spot-interruption", {"Cluster": CLUSTER_NAME})
+        self.alarms.metric("karpenter-queue", {"QueueName": INTERRUPTION_QUEUE})
+        self.alarms.metric("efs-io", {"FileSystemId": data.file_system.ref})
+        for number, gateway in enumerate(_nat_gateways(network), start=1):
+            self.alarms.metric("nat-ports", {"NatGatewayId": gateway.ref}, of=str(number))
+        if self.settings.region == GLOBAL_REGION:  # an alarm sees metrics of its own region alone
+            for environment, distribution in edge.distributions.items():
+                self.alarms.metric("cdn-5xx", {"DistributionId": distribution.ref, "Region": "Global"}, of=environment)
+
+    def _own(self, functions: dict[str, str]) -> None:
+        """Who watches the watchers."""
+        for name, function in functions.items():
+            self.alarms.metric("function-errors", {"FunctionName": function}, of=name)
+        self.alarms.metric("dead-letters", {"QueueName": self.topics.dead_letters.attr_queue_name})
+        for severity in ("critical", "info"):
+            name = self.topics.topics[severity].attr_topic_name
+            self.alarms.metric("undelivered", {"TopicName": name}, of=severity)
+        for notice in NOTICES.values():
+            if notice.severity == "critical":
+                self.alarms.metric(notice.name, {"RuleName": f"{RULE_PREFIX}{notice.name}"})
+
+
+def _aurora(role: str) -> dict[str, str]:
+    return {"DBClusterIdentifier": AURORA.cluster, "Role": role.upper()}
+
+
+def _nat_gateways(network: NetworkStack) -> list[ec2.CfnNatGateway]:
+    children = (subnet.node.try_find_child("NATGateway") for subnet in network.tier("public"))
+    return [child for child in children if isinstance(child, ec2.CfnNatGateway)]

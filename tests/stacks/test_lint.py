@@ -22,7 +22,15 @@ def files(templates: Templates, tmp_path_factory: pytest.TempPathFactory) -> lis
 
 
 def test_cfn_lint_finds_nothing(files: list[Path], region: str) -> None:
-    command = [Path(sys.executable).with_name("cfn-lint"), "--regions", region, "--format", "parseable", "--", *map(str, files)]
+    command = [
+        Path(sys.executable).with_name("cfn-lint"),
+        "--regions",
+        region,
+        "--format",
+        "parseable",
+        "--",
+        *map(str, files),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 

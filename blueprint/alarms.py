@@ -1,0 +1,450 @@
+"""Every alarm: what is measured, when it is too much, who watches it and who hears it. Seconds.
+
+A row of the platform's alarm table each (`row` cites it), and the few that an operator needs besides (`row` is empty).
+`owner` is who watches: CloudWatch (stacks/components/alarms.py) sees what AWS measures, Prometheus (the Kubernetes
+layer's rules) what only the cluster knows. Each alarm has exactly one owner, and nobody reads a metric that nobody
+publishes: without an agent CloudWatch knows neither a node's memory nor a quota, a pod or the queue.
+"""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from blueprint.cluster import GPU
+from blueprint.environments import EnvironmentName
+from blueprint.notices import NOTICES, RUNBOOK, Severity
+
+Comparison = Literal["GreaterThanThreshold", "LessThanThreshold"]
+PAGED: tuple[EnvironmentName, ...] = ("prod",)
+"""Environments whose own critical alarms wake somebody; another's are sent as warnings ("PagerDuty (prod)")."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """One alarm.
+
+    `metric` is the owner's name of it, `namespace` CloudWatch's; with `signal="event"` it is an EventBridge detail
+    type, with `signal="schedule"` a time. It fires when `statistic` is beyond `threshold` in every period of
+    `evaluation`. `missing` says what a period without data means. `least` is the number of errors in a period below
+    which a ratio is not judged, so that one failure in a quiet night is no 100 %.
+    """
+
+    name: str
+    severity: Severity
+    owner: Literal["cloudwatch", "prometheus"]
+    metric: str
+    reason: str
+    row: str = ""
+    signal: Literal["metric", "event", "schedule"] = "metric"
+    namespace: str = ""
+    statistic: str = "Average"
+    threshold: float = 0.0
+    comparison: Comparison = "GreaterThanThreshold"
+    period: int = 60
+    evaluation: int = 60
+    missing: Literal["notBreaching", "breaching", "ignore"] = "notBreaching"
+    least: int = 0
+    enough: int = 0
+    """How many periods of `evaluation` suffice; 0: all of them."""
+    resolves: bool = True
+    """Whether its end is told too, which closes PagerDuty's incident. What happened once waits for a person."""
+
+    @property
+    def periods(self) -> int:
+        """How many periods in a row are beyond the threshold before it fires.
+
+        >>> ALARMS["redis-replication-lag"].periods
+        2
+        """
+        return self.evaluation // self.period
+
+    @property
+    def anchor(self) -> str:
+        """Its place in the runbook."""
+        return f"{RUNBOOK}#{self.name}"
+
+    def severity_in(self, environment: EnvironmentName) -> Severity:
+        """Its severity for something that one environment owns.
+
+        >>> ALARMS["api-5xx"].severity_in("prod"), ALARMS["api-5xx"].severity_in("dev")
+        ('critical', 'warning')
+        """
+        return "warning" if self.severity == "critical" and environment not in PAGED else self.severity
+
+
+MINUTE = 60
+GIB = 1024**3
+
+_SECTION_4 = (
+    Alarm(
+        name="aurora-cpu",
+        row="Aurora CPU > 90 % 5 min",
+        severity="critical",
+        owner="cloudwatch",
+        namespace="AWS/RDS",
+        metric="CPUUtilization",
+        threshold=90,
+        evaluation=5 * MINUTE,
+        reason="the writer or the reader has no processor time left at its present capacity",
+    ),
+    Alarm(
+        name="redis-replication-lag",
+        row="Redis replication lag > 5 s 2 min",
+        severity="critical",
+        owner="cloudwatch",
+        namespace="AWS/ElastiCache",
+        metric="ReplicationLag",
+        statistic="Maximum",
+        threshold=5,
+        evaluation=2 * MINUTE,
+        reason="a failover now would lose this many seconds of sessions and of the queue",
+    ),
+    Alarm(
+        name="api-5xx",
+        row="API 5xx > 5 % 3 min",
+        severity="critical",
+        owner="cloudwatch",
+        namespace="AWS/ApplicationELB",
+        metric="HTTPCode_Target_5XX_Count",
+        statistic="Sum",
+        threshold=5,
+        evaluation=3 * MINUTE,
+        least=5,
+        reason="services answer with errors, in per cent of an environment's requests",
+    ),
+    Alarm(
+        name="gpu-spot-interruption",
+        row="GPU Spot interruption at once",
+        severity="critical",
+        owner="cloudwatch",
+        namespace="Pingvas/Spot",
+        metric="GpuInterruptions",
+        statistic="Sum",
+        period=10,
+        evaluation=MINUTE,
+        enough=1,
+        reason="EC2 takes a GPU node back in two minutes; the event itself names neither GPU nor cluster, so a "
+        "function asks what the instance is and counts",
+    ),
+    Alarm(
+        name="quota-dev",
+        row="dev quota > 90 % 10 min",
+        severity="warning",
+        owner="prometheus",
+        metric="kube_resourcequota",
+        statistic="Maximum",
+        threshold=90,
+        evaluation=10 * MINUTE,
+        reason="used in per cent of hard, any resource of the namespace",
+    ),
+    Alarm(
+        name="quota-prod",
+        row="prod quota > 80 % 5 min",
+        severity="warning",
+        owner="prometheus",
+        metric="kube_resourcequota",
+        statistic="Maximum",
+        threshold=80,
+        evaluation=5 * MINUTE,
+        reason="used in per cent of hard, any resource of the namespace",
+    ),
+    Alarm(
+        name="queue-length",
+        row="queue length > 100 15 min",
+        severity="warning",
+        owner="prometheus",
+        metric="queue_length",
+        statistic="Minimum",
+        threshold=100,
+        evaluation=15 * MINUTE,
+        reason="more work comes than the GPUs of an environment do",
+    ),
+    Alarm(
+        name="pod-restarts",
+        row="pod restarts > 5 in 10 min",
+        severity="warning",
+        owner="prometheus",
+        metric="kube_pod_container_status_restarts_total",
+        statistic="Sum",
+        threshold=5,
+        period=10 * MINUTE,
+        evaluation=10 * MINUTE,
+        reason="a container starts, fails and starts again",
+    ),
+    Alarm(
+        name="node-cpu",
+        row="node CPU > 80 % 5 min",
+        severity="warning",
+        owner="prometheus",
+        metric="node_cpu_seconds_total",
+        threshold=80,
+        evaluation=5 * MINUTE,
+        reason="CloudWatch has it by instance alone, and Karpenter's instances come and go",
+    ),
+    Alarm(
+        name="node-memory",
+        row="node memory > 85 % 5 min",
+        severity="warning",
+        owner="prometheus",
+        metric="node_memory_MemAvailable_bytes",
+        threshold=85,
+        evaluation=5 * MINUTE,
+        reason="used, in per cent of the node; EC2 does not measure it",
+    ),
+    Alarm(
+        name="api-errors",
+        row="API errors > 1 % 1 min",
+        severity="warning",
+        owner="cloudwatch",
+        namespace="AWS/ApplicationELB",
+        metric="HTTPCode_Target_5XX_Count",
+        statistic="Sum",
+        threshold=1,
+        evaluation=MINUTE,
+        least=3,
+        reason="the first sign of what api-5xx says later; a 4xx is its client's error and not counted",
+    ),
+    Alarm(
+        name="queue-wait",
+        row="queue wait > 60 s",
+        severity="warning",
+        owner="prometheus",
+        metric="generation_queue_wait_seconds",
+        statistic="p95",
+        threshold=60,
+        period=5 * MINUTE,
+        evaluation=5 * MINUTE,
+        reason="19 of 20 jobs should be with a worker within a minute; a cold GPU node takes longer, and says so here",
+    ),
+    Alarm(
+        name="daily-cost-report",
+        row="daily cost report 09:00",
+        severity="info",
+        owner="cloudwatch",
+        signal="schedule",
+        metric="09:00",
+        reason="what the platform cost, by service and by environment",
+    ),
+    Alarm(
+        name="backup-completion",
+        row="backup completion",
+        severity="info",
+        owner="cloudwatch",
+        signal="event",
+        namespace="aws.backup",
+        metric="Backup Job State Change",
+        reason="a day without this letter is a day without a backup",
+    ),
+    Alarm(
+        name="security-scan",
+        row="security scan results",
+        severity="info",
+        owner="cloudwatch",
+        signal="event",
+        namespace="aws.ecr",
+        metric="ECR Image Scan",
+        reason="critical and high findings in an image, or a scan that failed; an image without them sends nothing",
+    ),
+)
+
+_OPERATION = (
+    Alarm(
+        name="api-load-balancer-5xx",
+        severity="critical",
+        owner="cloudwatch",
+        namespace="AWS/ApplicationELB",
+        metric="HTTPCode_ELB_5XX_Count",
+        statistic="Sum",
+        threshold=5,
+        evaluation=3 * MINUTE,
+        least=5,
+        reason="its own 502, 503 and 504 are no target's 5xx: api-5xx is silent when no pod answers",
+    ),
+    Alarm(
+        name="api-no-healthy-target",
+        severity="critical",
+        owner="cloudwatch",
+        namespace="AWS/ApplicationELB",
+        metric="HealthyHostCount",
+        statistic="Maximum",
+        threshold=1,
+        comparison="LessThanThreshold",
+        evaluation=5 * MINUTE,
+        missing="breaching",
+        reason="a service has no pod that answers, however few requests come; also before the services are deployed",
+    ),
+    Alarm(
+        name="aurora-capacity",
+        severity="warning",
+        owner="cloudwatch",
+        namespace="AWS/RDS",
+        metric="ACUUtilization",
+        threshold=90,
+        evaluation=15 * MINUTE,
+        reason="Aurora cannot grow further: raise aurora_max_acu before it is slow",
+    ),
+    Alarm(
+        name="aurora-connections",
+        severity="warning",
+        owner="cloudwatch",
+        namespace="AWS/RDS",
+        metric="DatabaseConnections",
+        statistic="Maximum",
+        evaluation=5 * MINUTE,
+        reason="four fifths of what PostgreSQL lets in at the largest capacity; the threshold follows aurora_max_acu",
+    ),
+    Alarm(
+        name="aurora-local-storage",
+        severity="warning",
+        owner="cloudwatch",
+        namespace="AWS/RDS",
+        metric="FreeLocalStorage",
+        statistic="Minimum",
+        threshold=2 * GIB,
+        comparison="LessThanThreshold",
+        evaluation=5 * MINUTE,
+        reason="sorts and temporary tables fail when an instance's own disk is full",
+    ),
+    Alarm(
+        name="redis-memory",
+        severity="warning",
+        owner="cloudwatch",
+        namespace="AWS/ElastiCache",
+        metric="DatabaseMemoryUsagePercentage",
+        statistic="Maximum",
+        threshold=80,
+        evaluation=5 * MINUTE,
+        reason="with noeviction a full Redis refuses writes, and the queue stops",
+    ),
+    Alarm(
+        name="redis-cpu",
+        severity="warning",
+        owner="cloudwatch",
+        namespace="AWS/ElastiCache",
+        metric="EngineCPUUtilization",
+        statistic="Maximum",
+        threshold=80,
+        evaluation=5 * MINUTE,
+        reason="Redis runs commands on one core, which EngineCPUUtilization measures",
+    ),
+    Alarm(
+        name="redis-evictions",
+        severity="warning",
+        owner="cloudwatch",
+        namespace="AWS/ElastiCache",
+        metric="Evictions",
+        statistic="Sum",
+        period=5 * MINUTE,
+        evaluation=5 * MINUTE,
+        reason="cannot happen under noeviction: somebody changed the policy, and jobs are being lost",
+    ),
+    Alarm(
+        name="efs-io",
+        severity="warning",
+        owner="cloudwatch",
+        namespace="AWS/EFS",
+        metric="PercentIOLimit",
+        statistic="Maximum",
+        threshold=90,
+        evaluation=15 * MINUTE,
+        reason="models load slowly at the limit of the general purpose mode",
+    ),
+    Alarm(
+        name="nat-ports",
+        severity="warning",
+        owner="cloudwatch",
+        namespace="AWS/NATGateway",
+        metric="ErrorPortAllocation",
+        statistic="Sum",
+        period=5 * MINUTE,
+        evaluation=5 * MINUTE,
+        reason="connections out of the VPC fail for want of ports",
+    ),
+    Alarm(
+        name="cdn-5xx",
+        severity="warning",
+        owner="cloudwatch",
+        namespace="AWS/CloudFront",
+        metric="5xxErrorRate",
+        threshold=5,
+        evaluation=5 * MINUTE,
+        reason="viewers see errors, also those of the edge and of the buckets; its metric lives in us-east-1 alone",
+    ),
+    Alarm(
+        name="karpenter-queue",
+        severity="warning",
+        owner="cloudwatch",
+        namespace="AWS/SQS",
+        metric="ApproximateAgeOfOldestMessage",
+        statistic="Maximum",
+        threshold=120,
+        evaluation=3 * MINUTE,
+        reason="nobody reads Spot warnings, so nodes end without being drained",
+    ),
+    Alarm(
+        name="dead-letters",
+        severity="warning",
+        owner="cloudwatch",
+        namespace="AWS/SQS",
+        metric="ApproximateNumberOfMessagesVisible",
+        statistic="Maximum",
+        evaluation=MINUTE,
+        reason="a notice or a report could not be delivered; it lies in the queue",
+    ),
+    Alarm(
+        name="function-errors",
+        severity="warning",
+        owner="cloudwatch",
+        namespace="AWS/Lambda",
+        metric="Errors",
+        statistic="Sum",
+        period=5 * MINUTE,
+        evaluation=5 * MINUTE,
+        reason="the cost report or the Spot notice failed; the log says why",
+    ),
+    Alarm(
+        name="undelivered",
+        severity="warning",
+        owner="cloudwatch",
+        namespace="AWS/SNS",
+        metric="NumberOfNotificationsFailed",
+        statistic="Sum",
+        period=5 * MINUTE,
+        evaluation=5 * MINUTE,
+        reason="PagerDuty, Slack or a mailbox refuses what is sent to it",
+    ),
+)
+
+_EVENTS = tuple(
+    Alarm(
+        name=notice.name,
+        severity=notice.severity,
+        owner="cloudwatch",
+        namespace="AWS/Events",
+        metric="TriggeredRules",
+        statistic="Sum",
+        resolves=False,
+        reason=f"{notice.title}. The event's own message says more; this alarm is what PagerDuty understands",
+    )
+    for notice in NOTICES.values()
+    if notice.severity == "critical"
+)
+ALARMS: MappingProxyType[str, Alarm] = MappingProxyType(
+    {alarm.name: alarm for alarm in (*_SECTION_4, *_OPERATION, *_EVENTS)}
+)
+
+SPOT_WARNING = "EC2 Spot Instance Interruption Warning"
+GPU_FAMILIES = tuple(sorted({one.name.split(".")[0] for one in GPU.types}))
+"""Instance families of the GPU pool; a Spot warning for another of the nodes is Karpenter's business alone."""
+MAX_CONNECTIONS_BYTES = 9_531_392
+"""Aurora PostgreSQL lets in DBInstanceClassMemory / 9531392 connections (its default parameter group); an Aurora
+capacity unit has 2 GiB, of which PostgreSQL sees about nine tenths: 4 units let 823 in."""
+
+
+def connections(capacity: float) -> int:
+    """Four fifths of the connections that Aurora PostgreSQL lets in at a capacity, in Aurora capacity units.
+
+    >>> connections(4)
+    648
+    """
+    return int(0.8 * 0.9 * capacity * 2 * GIB / MAX_CONNECTIONS_BYTES)

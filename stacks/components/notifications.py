@@ -1,0 +1,362 @@
+"""Topics and who hears them: e-mail, Slack, PagerDuty; and the events of AWS that are told as they happen."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import Aws
+from aws_cdk import aws_chatbot as chatbot
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from blueprint.finance import TEAM_EMAIL
+from blueprint.notices import NOTICES, RECEIVERS, SEVERITIES, Notice, Severity
+from blueprint.secrets import SECRETS
+from stacks.components.excuse import excuse
+from stacks.settings import Settings
+
+RULE_PREFIX = "pingvas-"
+_PAGERDUTY = (
+    "https://events.pagerduty.com/integration/{{{{resolve:secretsmanager:{secret}:SecretString:{key}}}}}/enqueue"
+)
+_PUBLISHERS: Mapping[Severity, Mapping[str, str]] = {
+    "critical": {"cloudwatch.amazonaws.com": "cloudwatch:{region}:{account}:alarm:*"},
+    "warning": {
+        "cloudwatch.amazonaws.com": "cloudwatch:{region}:{account}:alarm:*",
+        "budgets.amazonaws.com": "budgets::{account}:*",
+        "costalerts.amazonaws.com": "ce::{account}:anomalysubscription/*",
+    },
+    "info": {},
+}
+"""AWS services that publish to a topic in their own name, and the ARNs of what they may speak for. EventBridge and the
+functions publish with roles of their own: for EventBridge a key policy cannot be limited to an account."""
+_CHAT_ACTIONS = [
+    "cloudwatch:DescribeAlarmHistory",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
+    "cloudwatch:GetMetricStatistics",
+    "cloudwatch:GetMetricWidgetImage",
+    "cloudwatch:ListMetrics",
+]
+
+
+def statement(effect: str, actions: list[str], resources: list[str], **more: Any) -> dict[str, Any]:
+    """One statement of an IAM policy document."""
+    return {"Effect": effect, "Action": actions, "Resource": resources, **more}
+
+
+def document(*statements: Mapping[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def trust(service: str, source: str) -> dict[str, Any]:
+    """A role's trust in one service of AWS, acting for `source` (an ARN after `arn:aws:`) of this account."""
+    return document(
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": service},
+            "Action": "sts:AssumeRole",
+            "Condition": {
+                "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+                "ArnLike": {"aws:SourceArn": f"arn:{Aws.PARTITION}:{source}"},
+            },
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """Who is there to hear: decides the form of a message and who is subscribed to what."""
+
+    slack: bool
+    pagerduty: bool
+
+    def of(self, severity: Severity) -> tuple[str, ...]:
+        """Receivers of a severity; e-mail stands in for those that are not set up.
+
+        >>> Receivers(slack=False, pagerduty=True).of("critical")
+        ('pagerduty', 'email')
+        """
+        there = {"slack": self.slack, "pagerduty": self.pagerduty, "email": True}
+        wanted = RECEIVERS[severity]
+        missing = ("email",) if not all(there[one] for one in wanted) else ()
+        return (*(one for one in wanted if there[one]), *missing)
+
+
+class Topics(Construct):
+    """The topics `critical`, `warning` and `info` (`arns`), their key, their subscriptions and the dead letters.
+
+    The key is the platform's own: CloudWatch alarms cannot publish to a topic under `alias/aws/sns`.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, settings: Settings) -> None:
+        super().__init__(scope, id_)
+        self.receivers = Receivers(slack=settings.slack_channel_id is not None, pagerduty=settings.pagerduty)
+        self.key = self._key()
+        self.topics: dict[Severity, sns.CfnTopic] = {
+            one: sns.CfnTopic(
+                self,
+                one.title(),
+                topic_name=f"pingvas-{one}",
+                display_name=f"Pingvas {one}",
+                kms_master_key_id=self.key,
+            )
+            for one in SEVERITIES
+        }
+        self.arns: dict[Severity, str] = {one: topic.ref for one, topic in self.topics.items()}
+        self.dead_letters = sqs.CfnQueue(
+            self, "DeadLetters", sqs_managed_sse_enabled=True, message_retention_period=14 * 24 * 3600
+        )
+        excuse(self.dead_letters, "AwsSolutions-SQS3", "it is the dead-letter queue of the rules, functions and topics")
+        excuse(
+            self.dead_letters, "CKV_AWS_27", "it is encrypted, by SQS's own key, so that AWS's services can send to it"
+        )
+        self._queue_policy()
+        for one in SEVERITIES:
+            self._topic_policy(one)
+            self._subscribe(one)
+        if settings.slack_workspace_id and settings.slack_channel_id:
+            self._slack(settings.slack_workspace_id, settings.slack_channel_id)
+
+    def publishing(self, *severities: Severity) -> list[dict[str, Any]]:
+        """What a role needs to publish to these topics."""
+        return [
+            statement("Allow", ["sns:Publish"], [self.arns[one] for one in severities]),
+            statement("Allow", ["kms:Decrypt", "kms:GenerateDataKey"], [self.key_arn]),
+        ]
+
+    def _key(self) -> str:
+        everybody = {publisher: source for one in _PUBLISHERS.values() for publisher, source in one.items()}
+        key = kms.CfnKey(
+            self,
+            "Key",
+            description="Topics of alarms and notices",
+            enable_key_rotation=True,
+            pending_window_in_days=7,
+            key_policy=document(
+                {
+                    "Sid": "AccountDelegatesToIam",
+                    "Effect": "Allow",
+                    "Principal": {"AWS": f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:root"},
+                    "Action": "kms:*",
+                    "Resource": "*",
+                },
+                *(
+                    {
+                        "Sid": publisher.split(".")[0].title(),
+                        "Effect": "Allow",
+                        "Principal": {"Service": publisher},
+                        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+                        "Resource": "*",
+                        "Condition": _for_us(source),
+                    }
+                    for publisher, source in everybody.items()
+                ),
+            ),
+        )
+        kms.CfnAlias(self, "KeyAlias", alias_name="alias/pingvas/topics", target_key_id=key.ref)
+        self.key_arn = key.attr_arn
+        return key.ref
+
+    def _topic_policy(self, severity: Severity) -> None:
+        topic = self.arns[severity]
+        sns.CfnTopicPolicy(
+            self,
+            f"{severity.title()}Policy",
+            topics=[topic],
+            policy_document=document(
+                {
+                    "Sid": "TlsOnly",
+                    "Effect": "Deny",
+                    "Principal": {"AWS": "*"},
+                    "Action": "sns:Publish",
+                    "Resource": topic,
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                },
+                *(
+                    {
+                        "Sid": publisher.split(".")[0].title(),
+                        "Effect": "Allow",
+                        "Principal": {"Service": publisher},
+                        "Action": "sns:Publish",
+                        "Resource": topic,
+                        "Condition": _for_us(source),
+                    }
+                    for publisher, source in _PUBLISHERS[severity].items()
+                ),
+            ),
+        )
+
+    def _queue_policy(self) -> None:
+        queue = self.dead_letters
+        sources = {"events": f"events:{Aws.REGION}:{Aws.ACCOUNT_ID}:rule/{RULE_PREFIX}*", "sns": None}
+        sqs.CfnQueuePolicy(
+            self,
+            "DeadLettersPolicy",
+            queues=[queue.ref],
+            policy_document=document(
+                {
+                    "Sid": "TlsOnly",
+                    "Effect": "Deny",
+                    "Principal": {"AWS": "*"},
+                    "Action": "sqs:*",
+                    "Resource": queue.attr_arn,
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                },
+                *(
+                    {
+                        "Sid": service.title(),
+                        "Effect": "Allow",
+                        "Principal": {"Service": f"{service}.amazonaws.com"},
+                        "Action": "sqs:SendMessage",
+                        "Resource": queue.attr_arn,
+                        "Condition": {
+                            "ArnLike": {
+                                "aws:SourceArn": [f"arn:{Aws.PARTITION}:{source}"]
+                                if source
+                                else list(self.arns.values())
+                            }
+                        },
+                    }
+                    for service, source in sources.items()
+                ),
+            ),
+        )
+
+    def _subscribe(self, severity: Severity) -> None:
+        receivers, topic = self.receivers.of(severity), self.arns[severity]
+        if "email" in receivers:
+            sns.CfnSubscription(
+                self, f"{severity.title()}Email", topic_arn=topic, protocol="email", endpoint=TEAM_EMAIL
+            )
+        if "pagerduty" in receivers:
+            secret = SECRETS["pingvas/shared/pagerduty"]
+            sns.CfnSubscription(
+                self,
+                f"{severity.title()}PagerDuty",
+                topic_arn=topic,
+                protocol="https",
+                endpoint=_PAGERDUTY.format(secret=secret.path, key=secret.keys[0]),
+                filter_policy={"NewStateValue": [{"exists": True}]},
+                filter_policy_scope="MessageBody",
+                redrive_policy={"deadLetterTargetArn": self.dead_letters.attr_arn},
+            )
+
+    def _slack(self, workspace: str, channel: str) -> None:
+        allowed = iam.CfnManagedPolicy(
+            self,
+            "SlackMay",
+            description="What the Slack channel may do in this account: look at alarms and their graphs",
+            policy_document=document(
+                statement("Allow", _CHAT_ACTIONS, ["*"], Sid="AlarmsAndMetricsHaveNoNarrowerResource")
+            ),
+        )
+        reason = "reading metrics has no resource level in IAM; the actions read alarms and metrics and nothing else"
+        excuse(allowed, "AwsSolutions-IAM5[Resource::*]", reason)
+        role = iam.CfnRole(
+            self,
+            "SlackRole",
+            assume_role_policy_document=trust(
+                "chatbot.amazonaws.com", f"chatbot::{Aws.ACCOUNT_ID}:chat-configuration/slack-channel/*"
+            ),
+            managed_policy_arns=[allowed.ref],
+        )
+        chatbot.CfnSlackChannelConfiguration(
+            self,
+            "Slack",
+            configuration_name="pingvas-alerts",
+            slack_workspace_id=workspace,
+            slack_channel_id=channel,
+            iam_role_arn=role.attr_arn,
+            guardrail_policies=[allowed.ref],
+            sns_topic_arns=[self.arns[one] for one in SEVERITIES if "slack" in self.receivers.of(one)],
+            logging_level="ERROR",
+            user_role_required=False,
+        )
+
+
+def _for_us(source: str) -> dict[str, Any]:
+    """A service may speak for this account's own resources only."""
+    arn = source.format(region=Aws.REGION, account=Aws.ACCOUNT_ID)
+    return {
+        "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+        "ArnLike": {"aws:SourceArn": f"arn:{Aws.PARTITION}:{arn}"},
+    }
+
+
+class Notices(Construct):
+    """A rule a notice of `blueprint.alarms`, each to the topic of its severity."""
+
+    def __init__(self, scope: Construct, id_: str, *, topics: Topics, runbook: str) -> None:
+        super().__init__(scope, id_)
+        role = iam.CfnRole(
+            self,
+            "Role",
+            assume_role_policy_document=trust(
+                "events.amazonaws.com", f"events:{Aws.REGION}:{Aws.ACCOUNT_ID}:rule/{RULE_PREFIX}*"
+            ),
+            policies=[
+                iam.CfnRole.PolicyProperty(
+                    policy_name="Publish", policy_document=document(*topics.publishing(*SEVERITIES))
+                )
+            ],
+        )
+        for notice in NOTICES.values():
+            # Slack shows nothing but its own format and AWS's own events; a mailbox wants text
+            chat = "slack" in topics.receivers.of(notice.severity)
+            events.CfnRule(
+                self,
+                notice.name,
+                name=f"{RULE_PREFIX}{notice.name}",
+                description=notice.title,
+                event_pattern=dict(notice.pattern),
+                targets=[
+                    target(
+                        topics.arns[notice.severity],
+                        topics,
+                        role=role.attr_arn,
+                        message=_message(notice, f"{runbook}#{notice.name}", chat=chat),
+                    )
+                ],
+            )
+
+
+def target(
+    arn: str,
+    topics: Topics,
+    *,
+    role: str | None = None,
+    message: events.CfnRule.InputTransformerProperty | None = None,
+) -> events.CfnRule.TargetProperty:
+    """A rule's target. What cannot be delivered within an hour lies with the dead letters."""
+    rule = events.CfnRule
+    return rule.TargetProperty(
+        id="Target",
+        arn=arn,
+        role_arn=role,
+        dead_letter_config=rule.DeadLetterConfigProperty(arn=topics.dead_letters.attr_arn),
+        retry_policy=rule.RetryPolicyProperty(maximum_event_age_in_seconds=3600, maximum_retry_attempts=10),
+        input_transformer=message,
+    )
+
+
+def _message(notice: Notice, runbook: str, *, chat: bool) -> events.CfnRule.InputTransformerProperty:
+    paths = {**notice.fields, "time": "$.time", "region": "$.region"}
+    where = "<time>, <region>"
+    if chat:
+        content = {
+            "textType": "client-markdown",
+            "title": notice.title,
+            "description": f"{notice.text}\n{where}",
+            "nextSteps": [runbook],
+            "keywords": [notice.severity],
+        }
+        template = json.dumps({"version": "1.0", "source": "custom", "content": content})
+    else:
+        template = "\n".join(json.dumps(line) for line in (notice.title, notice.text, where, runbook))
+    return events.CfnRule.InputTransformerProperty(input_paths_map=paths, input_template=template)
