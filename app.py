@@ -17,6 +17,7 @@ from stacks.edge_logs import EdgeLogsStack
 from stacks.ingress import IngressStack
 from stacks.network import NetworkStack
 from stacks.observability import ObservabilityStack
+from stacks.replication import ReplicationStack
 from stacks.security import SecurityStack
 from stacks.settings import Settings, read, unknown
 from stacks.storage import StorageStack
@@ -29,6 +30,8 @@ def wire(app: PlatformApp, settings: Settings) -> None:
     network = NetworkStack(app, settings=settings)
     security = SecurityStack(app, settings=settings, network=network)
     storage = StorageStack(app, settings=settings, security=security)
+    if settings.replication_region:
+        storage.add_stack_dependency(ReplicationStack(app, settings=settings))
     data = DataStack(app, settings=settings, network=network, security=security)
     cluster = ClusterStack(app, settings=settings, network=network, security=security, storage=storage, data=data)
     ingress = IngressStack(app, settings=settings, network=network, dns=dns, security=security, storage=storage)
@@ -36,7 +39,7 @@ def wire(app: PlatformApp, settings: Settings) -> None:
     edge = EdgeStack(app, settings=settings, dns=dns, security=security, ingress=ingress, edge_global=edge_global)
     EdgeLogsStack(app, settings=settings, storage=storage, edge=edge)
     VpnStack(app, settings=settings, network=network, security=security)
-    DeliveryStack(app, settings=settings)
+    DeliveryStack(app, settings=settings, security=security)
     ObservabilityStack(
         app,
         settings=settings,

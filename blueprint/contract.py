@@ -100,6 +100,7 @@ _ALL = (
     Output("vpn/address", "Network", "the VPN's Elastic IP"),
     *(Output(repository(one), "Delivery", f"URI of the repository of {one}") for one in IMAGES),
     Output("delivery/github-role", "Delivery", "ARN of the role that GitHub Actions assumes"),
+    Output("delivery/github-pull-request-role", "Delivery", "ARN of the role that pull requests assume: images only"),
     *(
         Output(f"topics/{one}", "Observability", f"ARN of the SNS topic of {one} alarms")
         for one in ("critical", "warning", "info")

@@ -65,6 +65,7 @@ class Settings:
     make_guardduty_detector: bool = True
     make_github_oidc_provider: bool = True
     make_spot_service_linked_role: bool = True
+    make_access_analyzer: bool = True
     """Account singletons: false where the account has them already; `./pingvas deploy` looks."""
     cdn_public_keys: tuple[tuple[str, str], ...] = CDN_PUBLIC_KEYS
     """(slot, PEM) pairs, slots `<env>-a` and `<env>-b`: the public halves of the keys that sign picture URLs."""
@@ -237,6 +238,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "make_guardduty_detector": _flag,
     "make_github_oidc_provider": _flag,
     "make_spot_service_linked_role": _flag,
+    "make_access_analyzer": _flag,
     "cdn_public_keys": _keys,
 }
 

@@ -98,6 +98,7 @@ def test_every_setting_can_be_given_as_text_and_as_json() -> None:
         "make_guardduty_detector": False,
         "make_github_oidc_provider": False,
         "make_spot_service_linked_role": False,
+        "make_access_analyzer": False,
         "cdn_public_keys": dict(CDN_PUBLIC_KEYS),
     }
     assert set(given) == {field.name for field in fields(Settings)}, "a setting has no example here"

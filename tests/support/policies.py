@@ -171,9 +171,11 @@ class Policies:
             found.append(self._document(resource.properties[inline], resource.stack))
         own = {self.reference(resource), self.arn(resource)}
         for kind, (target, document) in _ATTACHED.items():
-            for policy in self.templates.resources(kind):
-                if own & {str(self.resolve(one, policy.stack)) for one in listed(policy.properties[target])}:
-                    found.append(self._document(policy.properties[document], policy.stack))
+            found += [
+                self._document(policy.properties[document], policy.stack)
+                for policy in self.templates.resources(kind)
+                if own & {str(self.resolve(one, policy.stack)) for one in listed(policy.properties[target])}
+            ]
         return found
 
     def statements(self) -> Iterator[Found]:
