@@ -47,6 +47,11 @@ class SecurityStack(PlatformStack):
         self.keys = Keys(**{name: self._key(name) for name in ("data", "secrets", "storage", "cluster")})
         for key, statement in self._services():
             key.add_to_resource_policy(iam.PolicyStatement.from_json(statement))
+        excuse(
+            self.keys.cluster,
+            "CKV_AWS_33",
+            "anybody of this account who is one of the two service-linked roles in the condition",
+        )
         self.secrets = {path: self._secret(path, secret) for path, secret in SECRETS.items()}
         self.operators = operators_role(
             self,

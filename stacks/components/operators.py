@@ -269,5 +269,5 @@ def _excuse(role: iam.CfnRole, settings: Settings) -> None:
     for action in (one for one in LOOK if "*" in one):
         excuse(role, f"AwsSolutions-IAM5[Action::{action}]", looking)
     excuse(role, "AwsSolutions-IAM5[Resource::*]", looking)
-    for resource in dict.fromkeys(shown):
+    for resource in (one.replace("${aws:userid}", "<aws:userid>") for one in shown):
         excuse(role, f"AwsSolutions-IAM5[Resource::{resource}]", pattern)
