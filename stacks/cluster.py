@@ -12,6 +12,7 @@ from stacks.components.stack import PlatformStack
 from stacks.components.workload_policies import Resources, policies
 from stacks.components.workload_roles import WorkloadRoles
 from stacks.data import DataStack
+from stacks.delivery import DeliveryStack
 from stacks.network import NetworkStack
 from stacks.security import SecurityStack
 from stacks.settings import Settings
@@ -30,11 +31,15 @@ class ClusterStack(PlatformStack):
         security: SecurityStack,
         storage: StorageStack,
         data: DataStack,
+        delivery: DeliveryStack,
     ) -> None:
         check()
         super().__init__(
             scope, "Cluster", settings=settings, description="EKS, Karpenter, workload roles", stateful=True
         )
+        # Access entries name roles that have to be there; a name alone would not tell CloudFormation so.
+        self.add_stack_dependency(security)
+        self.add_stack_dependency(delivery)
         subnets = network.tier("private")
         plane = Eks(
             self,
