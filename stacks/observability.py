@@ -14,6 +14,7 @@ from blueprint.services import SERVICES
 from stacks.cluster import ClusterStack
 from stacks.components.alarms import Alarms, SpotNotice
 from stacks.components.budgets import Budgets, CostReport
+from stacks.components.dashboard import Dashboard, Watched
 from stacks.components.notifications import RULE_PREFIX, Notices, Topics
 from stacks.components.stack import PlatformStack
 from stacks.data import DataStack
@@ -57,8 +58,21 @@ class ObservabilityStack(PlatformStack):
         self._api(ingress)
         self._shared(network, data, edge)
         self._own({"cost-report": report.function.ref, "spot-notice": spot.function.ref})
+        Dashboard(self, "Overview", watched=self._watched(ingress, data, edge, runbook))
         for one in SEVERITIES:
             self.publish(f"topics/{one}", self.topics.arns[one])
+
+    def _watched(self, ingress: IngressStack, data: DataStack, edge: EdgeStack, runbook: str) -> Watched:
+        return Watched(
+            region=self.settings.region,
+            load_balancer=ingress.alb.attr_load_balancer_full_name,
+            target_groups={key: one.attr_target_group_full_name for key, one in ingress.target_groups.items()},
+            file_system=data.file_system.ref,
+            distributions={name: one.ref for name, one in edge.distributions.items()},
+            alarms=self.alarms.names,
+            maximum_acu=self.settings.aurora_max_acu,
+            runbook=runbook,
+        )
 
     def _database(self) -> None:
         for role in ("writer", "reader")[: 1 + AURORA.readers]:
