@@ -4,6 +4,7 @@ from constructs import Construct
 
 from blueprint.cluster import check
 from blueprint.contract import role
+from blueprint.workloads import WORKLOADS
 from stacks.components.eks import Eks
 from stacks.components.karpenter import Karpenter
 from stacks.components.nodes import SystemNodes
@@ -103,4 +104,6 @@ class ClusterStack(PlatformStack):
         self.publish("cluster/log-group", self.log_group.ref)
         self.publish("cluster/key-arn", security.keys.cluster.key_arn)
         for name, made in self.roles.items():
+            if environment := WORKLOADS[name].environment:
+                self.tag_environment(made, environment)
             self.publish(role(name), made.attr_arn)

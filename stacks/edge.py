@@ -62,6 +62,7 @@ class EdgeStack(PlatformStack):
         }
         self.distributions = {name: one.resource for name, one in made.items()}
         for environment in CLUSTER_ENVIRONMENTS:
+            self.tag_environment(made[environment.name], environment.name)
             self._names(dns, environment)
             self.publish(f"cdn/{environment.name}/distribution-id", made[environment.name].resource.ref)
             self.publish(f"cdn/{environment.name}/key-group-id", made[environment.name].key_group.ref)

@@ -59,6 +59,7 @@ class IngressStack(PlatformStack):
         if not settings.cloudfront:
             self._open(dns)
         for (environment, service), group in self.target_groups.items():
+            self.tag_environment(group, environment)
             self.publish(contract.target_group(environment, service), group.ref)
 
     def _load_balancer(self, network: NetworkStack) -> elbv2.CfnLoadBalancer:

@@ -1,15 +1,17 @@
 """Dashboard, alarms, topics, budgets and the daily cost report."""
 
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from blueprint.alarms import connections
+from blueprint.alarms import ALARMS, ROOT_USE, connections
 from blueprint.cluster import INTERRUPTION_QUEUE
 from blueprint.cluster import NAME as CLUSTER_NAME
 from blueprint.data import AURORA, CACHES
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.notices import NOTICES, RUNBOOK, SEVERITIES
 from blueprint.regions import GLOBAL_REGION
+from blueprint.security import AUDIT
 from blueprint.services import SERVICES
 from stacks.cluster import ClusterStack
 from stacks.components.alarms import Alarms, SpotNotice
@@ -43,7 +45,7 @@ class ObservabilityStack(PlatformStack):
         edge: EdgeStack,
     ) -> None:
         super().__init__(scope, "Observability", settings=settings, description="dashboard, alarms, budgets")
-        self.add_stack_dependency(security, "PagerDuty's subscription names its secret")
+        self.add_stack_dependency(security, "its names stand here: PagerDuty's secret, the audit's log group")
         runbook = f"https://github.com/{settings.github_repository}/blob/main/{RUNBOOK}"
         self.topics = Topics(self, "Topics", settings=settings)
         Notices(self, "Notices", topics=self.topics, runbook=runbook)
@@ -122,6 +124,19 @@ class ObservabilityStack(PlatformStack):
         for severity in ("critical", "info"):
             name = self.topics.topics[severity].attr_topic_name
             self.alarms.metric("undelivered", {"TopicName": name}, of=severity)
+        root = ALARMS["root-use"]
+        logs.CfnMetricFilter(
+            self,
+            "RootUse",
+            log_group_name=AUDIT.log_group,
+            filter_pattern=ROOT_USE,
+            metric_transformations=[
+                logs.CfnMetricFilter.MetricTransformationProperty(
+                    metric_namespace=root.namespace, metric_name=root.metric, metric_value="1"
+                )
+            ],
+        )
+        self.alarms.metric(root.name, {})
         for notice in NOTICES.values():
             if notice.severity == "critical":
                 self.alarms.metric(notice.name, {"RuleName": f"{RULE_PREFIX}{notice.name}"})

@@ -14,7 +14,8 @@ from blueprint.environments import EnvironmentName
 from blueprint.notices import Severity
 from stacks.components.excuse import excuse
 from stacks.components.functions import SmallFunction
-from stacks.components.notifications import RULE_PREFIX, Topics, statement, target
+from stacks.components.notifications import RULE_PREFIX, Topics, target
+from stacks.components.statements import allow
 
 Dimensions = Mapping[str, str]
 PREFIX = "pingvas-"
@@ -192,7 +193,7 @@ class SpotNotice(Construct):
             },
             may=[
                 *topics.publishing(alarm.severity),
-                statement("Allow", ["ec2:DescribeInstances"], ["*"], Sid="DescribingHasNoResourceLevel"),
+                allow("ec2:DescribeInstances", "*", Sid="DescribingHasNoResourceLevel"),
             ],
         )
         excuse(
