@@ -47,6 +47,11 @@ class PlatformStack(Stack):
             Tags.of(self).add(tag, value)
 
     @property
+    def availability_zones(self) -> list[str]:
+        """The settings' zones; CDK's own answer is a look-up in the account, which synthesis must do without."""
+        return list(self.settings.zones)
+
+    @property
     def removal(self) -> RemovalPolicy:
         """What becomes of a stateful resource that leaves the template."""
         return RemovalPolicy.RETAIN if self.settings.protected else RemovalPolicy.DESTROY
