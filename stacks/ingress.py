@@ -134,7 +134,7 @@ class IngressStack(PlatformStack):
                     "type": "fixed-response",
                     "fixedResponseConfig": {
                         "statusCode": "403",
-                        "contentType": "application/problem+json",
+                        "contentType": "application/json",
                         "messageBody": '{"type":"about:blank","title":"Forbidden","status":403}',
                     },
                 }

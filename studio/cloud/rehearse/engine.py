@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from moto.acm.models import acm_backends
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
+from moto.cloudformation.models import cloudformation_backends
 from moto.core.exceptions import ServiceException
 from moto.ec2.models import ec2_backends
 from moto.ssm.models import ssm_backends
@@ -102,6 +104,8 @@ class Engine:
             if "Fn::ImportValue" in node:
                 name = str(self.clean(node["Fn::ImportValue"], resources))
                 return self._import(resources, name)
+            if "Fn::GetStackOutput" in node:
+                return self._output(resources, self.clean(node["Fn::GetStackOutput"], resources))
         return _clean(node, resources)
 
     def create(self, logical_id: str, body: Body, resources: Any, account_id: str, region_name: str) -> Any:
@@ -324,6 +328,20 @@ class Engine:
                 return str(export.value)
         raise self._refusal(stack, name, "", f"the export {name} does not exist: no stack before this one has made it")
 
+    def _output(self, resources: Any, asked: Mapping[str, str]) -> str:
+        """A value of another stack, of another region too."""
+        reader, region, name = resources["AWS::StackName"], asked.get("Region"), asked["OutputName"]
+        backends: Any = cloudformation_backends[resources["AWS::AccountId"]]
+        for stack in backends[region or resources["AWS::Region"]].stacks.values():
+            if stack.name == asked["StackName"] and stack.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+                for output in stack.outputs or ():
+                    if output["OutputKey"] == name:
+                        if reader not in self.importers[region or "", name]:
+                            self.importers[region or "", name].add(reader)
+                            self.ledger.write(Line("imported", reader, name, stack.name))
+                        return str(output["OutputValue"])
+        raise self._refusal(reader, name, "", f"{asked['StackName']} in {region} has no output {name} to read yet")
+
     def _refusal(self, stack: str, name: str, kind: str, reason: str, body: Body | None = None) -> RefusedError:
         path = str((body or {}).get("Metadata", {}).get("aws:cdk:path", ""))
         self.ledger.write(Line("refused", stack, name, kind, path, reason=reason))
@@ -385,7 +403,11 @@ def _as_moto_wants(kind: str, properties: Mapping[str, Any]) -> Body:
 
 
 def _effect(record: Record) -> None:
-    """What CDK's own custom resources do: values for another region become parameters there."""
+    """What others look for outside CloudFormation: certificates, and values that CDK brings to another region."""
+    if record.kind == "AWS::CertificateManager::Certificate" and not record.own_id:
+        certificates: Any = acm_backends[record.account][record.region]
+        names = record.properties.get("SubjectAlternativeNames", [])
+        record.own_id = certificates.request_certificate(record.properties["DomainName"], None, names, [])
     if record.kind != EXPORTERS:
         return
     writer = record.properties.get("WriterProps", {})

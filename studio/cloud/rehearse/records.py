@@ -80,6 +80,8 @@ class Record:
     properties: Mapping[str, Any]
     generation: int = 1
     version: int = 1
+    own_id: str = ""
+    """The physical id, where another service of the emulator gave it."""
     attributes: dict[str, Any] = field(default_factory=dict)
     """Values that only this resource knows; what is not here is made up by the schema."""
 
@@ -87,7 +89,9 @@ class Record:
     def physical_id(self) -> str:
         """What `Ref` gives."""
         names = schemas.identifier(self.kind, self.region)
-        if self.kind in _IDS:
+        if self.own_id:
+            made = self.own_id
+        elif self.kind in _IDS:
             made = self._fill(_IDS[self.kind])
         elif len(names) > 1:
             made = "|".join(str(self.properties.get(one) or self._fill("{uuid}")) for one in names)
