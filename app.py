@@ -45,7 +45,9 @@ def wire(app: PlatformApp, settings: Settings) -> None:
     )
     ingress = IngressStack(app, settings=settings, network=network, dns=dns, security=security, storage=storage)
     edge_global = EdgeGlobalStack(app, settings=settings, dns=dns)
-    edge = EdgeStack(app, settings=settings, dns=dns, security=security, ingress=ingress, edge_global=edge_global)
+    edge = EdgeStack(
+        app, settings=settings, network=network, dns=dns, security=security, ingress=ingress, edge_global=edge_global
+    )
     EdgeLogsStack(app, settings=settings, storage=storage, edge=edge)
     VpnStack(app, settings=settings, network=network, security=security)
     ObservabilityStack(
