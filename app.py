@@ -44,11 +44,19 @@ def wire(app: PlatformApp, settings: Settings) -> None:
         delivery=delivery,
     )
     ingress = IngressStack(app, settings=settings, network=network, dns=dns, security=security, storage=storage)
-    edge_global = EdgeGlobalStack(app, settings=settings, dns=dns)
-    edge = EdgeStack(
-        app, settings=settings, network=network, dns=dns, security=security, ingress=ingress, edge_global=edge_global
-    )
-    EdgeLogsStack(app, settings=settings, storage=storage, edge=edge)
+    edge = None
+    if settings.cloudfront:
+        edge_global = EdgeGlobalStack(app, settings=settings, dns=dns)
+        edge = EdgeStack(
+            app,
+            settings=settings,
+            network=network,
+            dns=dns,
+            security=security,
+            ingress=ingress,
+            edge_global=edge_global,
+        )
+        EdgeLogsStack(app, settings=settings, storage=storage, edge=edge)
     VpnStack(app, settings=settings, network=network, security=security)
     ObservabilityStack(
         app,

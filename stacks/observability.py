@@ -42,7 +42,7 @@ class ObservabilityStack(PlatformStack):
         data: DataStack,
         cluster: ClusterStack,
         ingress: IngressStack,
-        edge: EdgeStack,
+        edge: EdgeStack | None,
     ) -> None:
         super().__init__(scope, "Observability", settings=settings, description="dashboard, alarms, budgets")
         self.add_stack_dependency(security, "its names stand here: PagerDuty's secret, the audit's log group")
@@ -106,13 +106,13 @@ class ObservabilityStack(PlatformStack):
             self.alarms.across("api-no-healthy-target", "MIN", groups, of=one.name, environment=one.name)
         self.alarms.ratio("api-load-balancer-5xx", "RequestCount", [balancer], beside=True)
 
-    def _shared(self, network: NetworkStack, data: DataStack, edge: EdgeStack) -> None:
+    def _shared(self, network: NetworkStack, data: DataStack, edge: EdgeStack | None) -> None:
         self.alarms.metric("gpu-spot-interruption", {"Cluster": CLUSTER_NAME})
         self.alarms.metric("karpenter-queue", {"QueueName": INTERRUPTION_QUEUE})
         self.alarms.metric("efs-io", {"FileSystemId": data.file_system.ref})
         for number, gateway in enumerate(_nat_gateways(network), start=1):
             self.alarms.metric("nat-ports", {"NatGatewayId": gateway.ref}, of=str(number))
-        if self.settings.region == GLOBAL_REGION:  # an alarm sees metrics of its own region alone
+        if edge and self.settings.region == GLOBAL_REGION:  # an alarm sees metrics of its own region alone
             for environment, distribution in edge.distributions.items():
                 self.alarms.metric("cdn-5xx", {"DistributionId": distribution.ref, "Region": "Global"}, of=environment)
 
