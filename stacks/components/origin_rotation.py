@@ -60,7 +60,14 @@ class OriginHeaderRotation(Construct):
             name=self.name,
             description=f"Rotates the header by which the load balancer knows {environment.name}'s distribution",
             trust=service_trust("lambda.amazonaws.com"),
-            allows=self._allows(Here.of(stack), log.attr_arn, secret, secrets_key.key_arn, distribution, web_acl),
+            allows=self._allows(
+                Here.of(stack),
+                log=log.attr_arn,
+                secret=secret,
+                secrets_key=secrets_key.key_arn,
+                distribution=distribution,
+                web_acl=web_acl,
+            ),
         )
         self.function = self._function(
             log,
@@ -81,7 +88,7 @@ class OriginHeaderRotation(Construct):
         self.schedule = self._schedule(stack, ORIGIN_HEADER.secret(environment.name), secret)
 
     def _allows(
-        self, here: Here, log: str, secret: str, secrets_key: str, distribution: str, web_acl: str
+        self, here: Here, *, log: str, secret: str, secrets_key: str, distribution: str, web_acl: str
     ) -> list[Allow]:
         return [
             Allow(sid="ItsLog", actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log]),
