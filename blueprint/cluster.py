@@ -9,12 +9,9 @@ from math import ceil
 from types import MappingProxyType
 from typing import Literal
 
-from blueprint.data import LOG_PREFIXES
-from blueprint.delivery import GITHUB
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
 from blueprint.instances import Architecture, InstanceType, instance_types
 from blueprint.rules import demand
-from blueprint.security import OPERATORS
 from blueprint.services import SERVICES
 from blueprint.worker import WORKER
 
@@ -26,7 +23,7 @@ SUPPORT = "STANDARD"
 LOG_GROUP = f"/aws/eks/{NAME}/cluster"
 """Where EKS writes the control plane's logs; the name is EKS's own."""
 CONTAINER_LOG_GROUP = f"/aws/eks/{NAME}/logs"
-CONTAINER_LOG_PREFIX = f"{LOG_PREFIXES.containers}/"
+CONTAINER_LOG_PREFIX = "containers/"
 """Where Fluent Bit writes in the logs bucket."""
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 LOG_DAYS = 90
@@ -65,9 +62,9 @@ class Access:
 
 
 ACCESS = (
-    Access(OPERATORS.role, "AmazonEKSClusterAdminPolicy"),
+    Access("DevOps-AssumeRole", "AmazonEKSClusterAdminPolicy"),
     Access(
-        GITHUB.role,
+        "pingvas-github",
         "AmazonEKSViewPolicy",
         namespaces=("argocd", *(one.namespace for one in CLUSTER_ENVIRONMENTS)),
         groups=("pingvas:delivery",),

@@ -7,7 +7,7 @@ settings name outputs by the constants and functions here, so neither side can d
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from blueprint.data import BUCKETS, EFS
+from blueprint.data import AURORA, BUCKETS, EFS
 from blueprint.delivery import IMAGES
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.services import SERVICES
@@ -128,6 +128,7 @@ SETTINGS: MappingProxyType[str, Source] = MappingProxyType(
         "PINGVAS_DATABASE_READER_URL": Source(outputs=("aurora/reader-endpoint",), secrets=("db-app",)),
         "PINGVAS_DATABASE_WORKER_URL": Source(outputs=("aurora/writer-endpoint",), secrets=("db-worker",)),
         "PINGVAS_DATABASE_OWNER_URL": Source(outputs=("aurora/writer-endpoint",), secrets=("db-owner",)),
+        "PINGVAS_DATABASE_POOL": Source(constant=str(AURORA.pool)),
         "PINGVAS_REDIS_URL": Source(outputs=("redis/{env}/primary-endpoint",), secrets=("redis-auth",)),
         "PINGVAS_STORAGE_URL": Source(outputs=("buckets/pingvas-{env}-images",)),
         "PINGVAS_MODELS_DIR": Source(outputs=("efs/models-access-point-id",), constant="/models"),

@@ -1,6 +1,6 @@
 """Aurora, ElastiCache, EFS, their backups, and the buckets, by their sizes. Days unless a name says otherwise.
 
-Windows are UTC. They lie in Korea's night (17:00 UTC is 02:00 there), one after the other, so that no backup meets a
+Windows are UTC. They lie in Korea's night (16:00 UTC is 01:00 there), one after the other, so that no backup meets a
 maintenance and the two environments are never maintained at the same time.
 """
 
@@ -79,6 +79,9 @@ class Aurora:
     maintenance: Window = Window(19, 0, 30, day="sun")
     instance_maintenance: tuple[Window, ...] = (Window(18, 30, 30, day="sun"), Window(18, 0, 30, day="sun"))
     """Of the writer, then of each reader: a reader is done before the writer, never both at once."""
+    pool: int = 5
+    """Connections that a process keeps to one endpoint as one role (PINGVAS_DATABASE_POOL). The services' own default,
+    10, would ask the writer for more than the largest capacity holds when both environments run at their maxima."""
     certificate: str = "rds-ca-rsa2048-g1"
     """The authority that signs the instances' certificates; clients verify with `RDS_AUTHORITIES`."""
     monitoring_role: str = "pingvas-aurora-monitoring"
@@ -294,7 +297,7 @@ CACHES: MappingProxyType[str, Cache] = MappingProxyType(
             auth=True,
             snapshot_days=7,
             maintenance=Window(19, 30, 60, day="mon"),
-            snapshot=Window(17, 30, 60),
+            snapshot=Window(16, 0, 60),
         ),
     }
 )

@@ -3,13 +3,12 @@
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from blueprint.data import LOG_PREFIXES, LOGS_BUCKET
-from stacks.components.names import bucket_arn
+from blueprint.edge import DISTRIBUTION
 from stacks.components.regions import reference
 from stacks.components.stack import PlatformStack
 from stacks.edge import EdgeStack
 from stacks.settings import Settings
-from stacks.storage import StorageStack
+from stacks.storage import StorageStack, bucket_name
 
 
 class EdgeLogsStack(PlatformStack):
@@ -26,12 +25,15 @@ class EdgeLogsStack(PlatformStack):
             description="access logs of CloudFront",
             region=settings.global_region,
         )
+        if not edge.distributions:
+            return
         self.add_stack_dependency(storage, "the logs bucket has to let the delivery write")
+        bucket = f"arn:{self.partition}:s3:::{bucket_name('pingvas-logs-shared', settings)}"
         destination = logs.CfnDeliveryDestination(
             self,
             "Destination",
             name="pingvas-cloudfront",
-            destination_resource_arn=f"{bucket_arn(LOGS_BUCKET, settings)}/{LOG_PREFIXES.cloudfront}",
+            destination_resource_arn=f"{bucket}/{DISTRIBUTION.log_prefix}",
             output_format="json",
         )
         for environment, distribution in edge.distributions.items():

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from services.kernel.errors import UnavailableError
 from services.kernel.settings import Settings
+from services.kernel.tls import with_authorities
 
 SET_TENANT = sa.text("SELECT set_config('app.user_id', :user_id, true) AS tenant").columns(sa.column("tenant"))
 POOL_SECONDS = 10
@@ -132,11 +133,13 @@ class Database:
 def sync_engine(settings: Settings, *, role: str, pool: int = 4) -> sa.Engine:
     """The same for code without an event loop: the GPU worker's threads and migrations."""
     url = settings.require(f"database_{role}_url").get_secret_value()
-    return sa.create_engine(url, pool_size=pool, max_overflow=2, **_options(settings))
+    return sa.create_engine(with_authorities(url), pool_size=pool, max_overflow=2, **_options(settings))
 
 
 def _engine(url: str, settings: Settings) -> AsyncEngine:
-    return create_async_engine(url, pool_size=settings.database_pool, max_overflow=0, **_options(settings))
+    return create_async_engine(
+        with_authorities(url), pool_size=settings.database_pool, max_overflow=0, **_options(settings)
+    )
 
 
 def _options(settings: Settings) -> dict[str, Any]:

@@ -13,8 +13,7 @@ from constructs import Construct
 from blueprint.finance import ANOMALY, BUDGET, ENVIRONMENT_TAG, PROJECT_TAG, REPORT, TEAM_EMAIL
 from stacks.components.excuse import excuse
 from stacks.components.functions import SmallFunction
-from stacks.components.notifications import Topics, trust
-from stacks.components.statements import allow, document
+from stacks.components.notifications import Topics, document, statement, trust
 
 SCHEDULE = "pingvas-daily-cost-report"
 
@@ -109,7 +108,7 @@ class CostReport(Construct):
             },
             may=[
                 *topics.publishing("info"),
-                allow("ce:GetCostAndUsage", "*", Sid="CostExplorerHasNoResources"),
+                statement("Allow", ["ce:GetCostAndUsage"], ["*"], Sid="CostExplorerHasNoResources"),
             ],
         )
         excuse(
@@ -128,8 +127,8 @@ class CostReport(Construct):
                 iam.CfnRole.PolicyProperty(
                     policy_name="Invoke",
                     policy_document=document(
-                        allow("lambda:InvokeFunction", self.function.attr_arn),
-                        allow("sqs:SendMessage", topics.dead_letters.attr_arn),
+                        statement("Allow", ["lambda:InvokeFunction"], [self.function.attr_arn]),
+                        statement("Allow", ["sqs:SendMessage"], [topics.dead_letters.attr_arn]),
                     ),
                 )
             ],

@@ -18,7 +18,6 @@ from blueprint.finance import TEAM_EMAIL
 from blueprint.notices import NOTICES, RECEIVERS, SEVERITIES, Notice, Severity
 from blueprint.secrets import SECRETS
 from stacks.components.excuse import excuse
-from stacks.components.statements import Statement, allow, deny, document
 from stacks.settings import Settings
 
 RULE_PREFIX = "pingvas-"
@@ -46,9 +45,28 @@ _CHAT_ACTIONS = [
 ]
 
 
+def statement(effect: str, actions: list[str], resources: list[str], **more: Any) -> dict[str, Any]:
+    """One statement of an IAM policy document."""
+    return {"Effect": effect, "Action": actions, "Resource": resources, **more}
+
+
+def document(*statements: Mapping[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
 def trust(service: str, source: str) -> dict[str, Any]:
     """A role's trust in one service of AWS, acting for `source` (an ARN after `arn:aws:`) of this account."""
-    return document(allow("sts:AssumeRole", None, _for_us(source), Principal={"Service": service}))
+    return document(
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": service},
+            "Action": "sts:AssumeRole",
+            "Condition": {
+                "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+                "ArnLike": {"aws:SourceArn": f"arn:{Aws.PARTITION}:{source}"},
+            },
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +123,11 @@ class Topics(Construct):
         if settings.slack_workspace_id and settings.slack_channel_id:
             self._slack(settings.slack_workspace_id, settings.slack_channel_id)
 
-    def publishing(self, *severities: Severity) -> list[Statement]:
+    def publishing(self, *severities: Severity) -> list[dict[str, Any]]:
         """What a role needs to publish to these topics."""
         return [
-            allow("sns:Publish", [self.arns[one] for one in severities]),
-            allow(["kms:Decrypt", "kms:GenerateDataKey"], self.key_arn),
+            statement("Allow", ["sns:Publish"], [self.arns[one] for one in severities]),
+            statement("Allow", ["kms:Decrypt", "kms:GenerateDataKey"], [self.key_arn]),
         ]
 
     def _key(self) -> str:
@@ -121,14 +139,22 @@ class Topics(Construct):
             enable_key_rotation=True,
             pending_window_in_days=7,
             key_policy=document(
-                allow(
-                    "kms:*",
-                    "*",
-                    Sid="AccountDelegatesToIam",
-                    Principal={"AWS": f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:root"},
-                ),
+                {
+                    "Sid": "AccountDelegatesToIam",
+                    "Effect": "Allow",
+                    "Principal": {"AWS": f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:root"},
+                    "Action": "kms:*",
+                    "Resource": "*",
+                },
                 *(
-                    _service(publisher, ["kms:Decrypt", "kms:GenerateDataKey*"], "*", source)
+                    {
+                        "Sid": publisher.split(".")[0].title(),
+                        "Effect": "Allow",
+                        "Principal": {"Service": publisher},
+                        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+                        "Resource": "*",
+                        "Condition": _for_us(source),
+                    }
                     for publisher, source in everybody.items()
                 ),
             ),
@@ -144,9 +170,23 @@ class Topics(Construct):
             f"{severity.title()}Policy",
             topics=[topic],
             policy_document=document(
-                _tls_only("sns:Publish", topic),
+                {
+                    "Sid": "TlsOnly",
+                    "Effect": "Deny",
+                    "Principal": {"AWS": "*"},
+                    "Action": "sns:Publish",
+                    "Resource": topic,
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                },
                 *(
-                    _service(publisher, "sns:Publish", topic, source)
+                    {
+                        "Sid": publisher.split(".")[0].title(),
+                        "Effect": "Allow",
+                        "Principal": {"Service": publisher},
+                        "Action": "sns:Publish",
+                        "Resource": topic,
+                        "Condition": _for_us(source),
+                    }
                     for publisher, source in _PUBLISHERS[severity].items()
                 ),
             ),
@@ -154,23 +194,36 @@ class Topics(Construct):
 
     def _queue_policy(self) -> None:
         queue = self.dead_letters
-        rules = f"arn:{Aws.PARTITION}:events:{Aws.REGION}:{Aws.ACCOUNT_ID}:rule/{RULE_PREFIX}*"
-        senders = {"events.amazonaws.com": [rules], "sns.amazonaws.com": list(self.arns.values())}
+        sources = {"events": f"events:{Aws.REGION}:{Aws.ACCOUNT_ID}:rule/{RULE_PREFIX}*", "sns": None}
         sqs.CfnQueuePolicy(
             self,
             "DeadLettersPolicy",
             queues=[queue.ref],
             policy_document=document(
-                _tls_only("sqs:*", queue.attr_arn),
+                {
+                    "Sid": "TlsOnly",
+                    "Effect": "Deny",
+                    "Principal": {"AWS": "*"},
+                    "Action": "sqs:*",
+                    "Resource": queue.attr_arn,
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                },
                 *(
-                    allow(
-                        "sqs:SendMessage",
-                        queue.attr_arn,
-                        {"ArnLike": {"aws:SourceArn": sources}},
-                        Sid=_sid(service),
-                        Principal={"Service": service},
-                    )
-                    for service, sources in senders.items()
+                    {
+                        "Sid": service.title(),
+                        "Effect": "Allow",
+                        "Principal": {"Service": f"{service}.amazonaws.com"},
+                        "Action": "sqs:SendMessage",
+                        "Resource": queue.attr_arn,
+                        "Condition": {
+                            "ArnLike": {
+                                "aws:SourceArn": [f"arn:{Aws.PARTITION}:{source}"]
+                                if source
+                                else list(self.arns.values())
+                            }
+                        },
+                    }
+                    for service, source in sources.items()
                 ),
             ),
         )
@@ -199,7 +252,9 @@ class Topics(Construct):
             self,
             "SlackMay",
             description="What the Slack channel may do in this account: look at alarms and their graphs",
-            policy_document=document(allow(_CHAT_ACTIONS, "*", Sid="AlarmsAndMetricsHaveNoNarrowerResource")),
+            policy_document=document(
+                statement("Allow", _CHAT_ACTIONS, ["*"], Sid="AlarmsAndMetricsHaveNoNarrowerResource")
+            ),
         )
         reason = "reading metrics has no resource level in IAM; the actions read alarms and metrics and nothing else"
         excuse(allowed, "AwsSolutions-IAM5[Resource::*]", reason)
@@ -225,26 +280,13 @@ class Topics(Construct):
         )
 
 
-def _for_us(source: str) -> Mapping[str, Mapping[str, Any]]:
-    """A service may speak for this account's own resources only; `source` is an ARN after `arn:aws:`."""
+def _for_us(source: str) -> dict[str, Any]:
+    """A service may speak for this account's own resources only."""
+    arn = source.format(region=Aws.REGION, account=Aws.ACCOUNT_ID)
     return {
         "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
-        "ArnLike": {"aws:SourceArn": f"arn:{Aws.PARTITION}:{source}"},
+        "ArnLike": {"aws:SourceArn": f"arn:{Aws.PARTITION}:{arn}"},
     }
-
-
-def _service(service: str, actions: str | list[str], resource: str, source: str) -> Statement:
-    ours = _for_us(source.format(region=Aws.REGION, account=Aws.ACCOUNT_ID))
-    return allow(actions, resource, ours, Sid=_sid(service), Principal={"Service": service})
-
-
-def _sid(service: str) -> str:
-    return service.removesuffix(".amazonaws.com").title()
-
-
-def _tls_only(action: str, resource: str) -> Statement:
-    insecure = {"Bool": {"aws:SecureTransport": "false"}}
-    return deny(action, resource, insecure, Sid="TlsOnly", Principal={"AWS": "*"})
 
 
 class Notices(Construct):

@@ -23,7 +23,6 @@ GROUPS = (
     "studio.cli.starter",
     "studio.cli.cloud",
     "studio.cli.mutate",
-    "studio.cli.deploy",
 )
 HELP = """
 [bold]Pingvas Studio[/]: a prompt in, a picture out. The same five services, queue, worker and database that run in

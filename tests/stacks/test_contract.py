@@ -17,6 +17,7 @@ DEPLOYED = {
     "database_reader_url",
     "database_worker_url",
     "database_owner_url",
+    "database_pool",
     "redis_url",
     "storage_url",
     "models_dir",

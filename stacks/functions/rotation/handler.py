@@ -262,8 +262,23 @@ class Rotation:
         _nobody(refusal)
 
     def test(self) -> None:
-        with signed_in(self._value("AWSPENDING", self._token)) as connection:
-            connection.run("SELECT 1")
+        """Signs in with the new password.
+
+        Secrets Manager also calls this step alone, with the current value, when a schedule is made: the first
+        deployment does so before the bootstrap Job has made the role, which is no fault.
+        """
+        current = self._value("AWSCURRENT")
+        try:
+            value = self._value("AWSPENDING", self._token)
+        except self._client.exceptions.ResourceNotFoundException:
+            value = current
+        try:
+            with signed_in(value) as connection:
+                connection.run("SELECT 1")
+        except ServerError as error:
+            if error.code not in INVALID_LOGIN or value != current:
+                raise
+            LOG.warning("the role cannot sign in yet", extra={"secret": self._secret, "reason": str(error)})
 
     def finish(self) -> None:
         stages = self._client.describe_secret(SecretId=self._secret)["VersionIdsToStages"]
