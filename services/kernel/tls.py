@@ -14,8 +14,8 @@ VERIFYING = ("verify-ca", "verify-full")
 def with_authorities(url: str) -> str:
     """The URL, with `sslrootcert` where it verifies the server and does not say by whom.
 
-    >>> with_authorities("postgresql+psycopg://app@db/studio?sslmode=verify-full")[52:]
-    '&sslrootcert=...rds.pem'
+    >>> with_authorities("postgresql+psycopg://app@db/studio?sslmode=verify-full")
+    'postgresql+psycopg://app@db/studio?sslmode=verify-full&sslrootcert=.../rds.pem'
     >>> with_authorities("postgresql+psycopg://app@127.0.0.1/studio")
     'postgresql+psycopg://app@127.0.0.1/studio'
     """
