@@ -91,7 +91,7 @@ ESCALATE = (
     *(
         f"iam:{verb}*"
         for verb in (
-            *("AcceptDelegation", "Add", "Associate", "Attach", "Change", "Create", "Deactivate", "Delete", "Detach"),
+            *("Accept", "Acquire", "Add", "Associate", "Attach", "Change", "Create", "Deactivate", "Delete", "Detach"),
             *("Disable", "Enable", "Pass", "Put", "Reject", "Remove", "Reset", "Resync", "Send", "Set", "Tag", "Untag"),
             *("Update", "Upload"),
         )
