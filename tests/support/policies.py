@@ -203,6 +203,8 @@ class Policies:
     def reference(self, resource: Resource) -> str:
         """What `Ref` gives."""
         given = self.substitutes.get(f"{resource.stack}.{resource.id}")
+        if resource.type == "AWS::SecretsManager::SecretTargetAttachment":
+            return str(self.resolve(resource.properties["SecretId"], resource.stack))
         return given or (self.arn(resource) if resource.type in _REF_IS_ARN else self.name(resource))
 
     def resolve(self, value: Any, stack: str) -> Any:
