@@ -22,6 +22,7 @@ GROUPS = (
     "studio.cli.bench",
     "studio.cli.starter",
     "studio.cli.cloud",
+    "studio.cli.cost",
     "studio.cli.mutate",
 )
 HELP = """
