@@ -33,13 +33,31 @@ def wire(app: PlatformApp, settings: Settings) -> None:
     if settings.replication_region:
         storage.add_stack_dependency(ReplicationStack(app, settings=settings))
     data = DataStack(app, settings=settings, network=network, security=security)
-    cluster = ClusterStack(app, settings=settings, network=network, security=security, storage=storage, data=data)
+    delivery = DeliveryStack(app, settings=settings, security=security)
+    cluster = ClusterStack(
+        app,
+        settings=settings,
+        network=network,
+        security=security,
+        storage=storage,
+        data=data,
+        delivery=delivery,
+    )
     ingress = IngressStack(app, settings=settings, network=network, dns=dns, security=security, storage=storage)
-    edge_global = EdgeGlobalStack(app, settings=settings, dns=dns)
-    edge = EdgeStack(app, settings=settings, dns=dns, security=security, ingress=ingress, edge_global=edge_global)
-    EdgeLogsStack(app, settings=settings, storage=storage, edge=edge)
+    edge = None
+    if settings.cloudfront:
+        edge_global = EdgeGlobalStack(app, settings=settings, dns=dns)
+        edge = EdgeStack(
+            app,
+            settings=settings,
+            network=network,
+            dns=dns,
+            security=security,
+            ingress=ingress,
+            edge_global=edge_global,
+        )
+        EdgeLogsStack(app, settings=settings, storage=storage, edge=edge)
     VpnStack(app, settings=settings, network=network, security=security)
-    DeliveryStack(app, settings=settings, security=security)
     ObservabilityStack(
         app,
         settings=settings,

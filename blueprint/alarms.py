@@ -415,6 +415,22 @@ _OPERATION = (
     ),
 )
 
+_AUDIT = (
+    Alarm(
+        name="root-use",
+        severity="critical",
+        owner="cloudwatch",
+        namespace="Pingvas/Audit",
+        metric="RootUse",
+        statistic="Sum",
+        resolves=False,
+        reason="somebody used the account's root user; the audit trail's log group says who, where and what for",
+    ),
+)
+ROOT_USE = '{ $.userIdentity.type = "Root" && $.userIdentity.invokedBy NOT EXISTS && $.eventType != "AwsServiceEvent" }'
+"""What counts as use of the root user, in any region, as CloudWatch Logs filters the audit trail (CIS AWS Foundations
+Benchmark 4.3). An EventBridge rule would see the sign-ins of one region alone."""
+
 _EVENTS = tuple(
     Alarm(
         name=notice.name,
@@ -430,7 +446,7 @@ _EVENTS = tuple(
     if notice.severity == "critical"
 )
 ALARMS: MappingProxyType[str, Alarm] = MappingProxyType(
-    {alarm.name: alarm for alarm in (*_SECTION_4, *_OPERATION, *_EVENTS)}
+    {alarm.name: alarm for alarm in (*_SECTION_4, *_OPERATION, *_AUDIT, *_EVENTS)}
 )
 
 SPOT_WARNING = "EC2 Spot Instance Interruption Warning"

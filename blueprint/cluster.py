@@ -9,9 +9,12 @@ from math import ceil
 from types import MappingProxyType
 from typing import Literal
 
+from blueprint.data import LOG_PREFIXES
+from blueprint.delivery import GITHUB
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
 from blueprint.instances import Architecture, InstanceType, instance_types
 from blueprint.rules import demand
+from blueprint.security import OPERATORS
 from blueprint.services import SERVICES
 from blueprint.worker import WORKER
 
@@ -23,7 +26,7 @@ SUPPORT = "STANDARD"
 LOG_GROUP = f"/aws/eks/{NAME}/cluster"
 """Where EKS writes the control plane's logs; the name is EKS's own."""
 CONTAINER_LOG_GROUP = f"/aws/eks/{NAME}/logs"
-CONTAINER_LOG_PREFIX = "containers/"
+CONTAINER_LOG_PREFIX = f"{LOG_PREFIXES.containers}/"
 """Where Fluent Bit writes in the logs bucket."""
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 LOG_DAYS = 90
@@ -62,9 +65,9 @@ class Access:
 
 
 ACCESS = (
-    Access("DevOps-AssumeRole", "AmazonEKSClusterAdminPolicy"),
+    Access(OPERATORS.role, "AmazonEKSClusterAdminPolicy"),
     Access(
-        "pingvas-github",
+        GITHUB.role,
         "AmazonEKSViewPolicy",
         namespaces=("argocd", *(one.namespace for one in CLUSTER_ENVIRONMENTS)),
         groups=("pingvas:delivery",),

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from blueprint.data import IMAGE_PREFIX
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
 from blueprint.rules import demand
 from blueprint.services import GATEWAY_PORT, SERVICES, Service
 
 API_PREFIX = "/api/"
-IMAGES_PREFIX = "/images/"
-"""Keys of pictures start with `images/` in their bucket, so that path and key are one."""
+IMAGES_PREFIX = f"/{IMAGE_PREFIX}"
+"""Keys of pictures start so in their bucket: path and key are one."""
 WEBHOOK_PATHS: Mapping[str, tuple[str, ...]] = MappingProxyType({"payment": ("/api/v1/webhooks/lemon-squeezy",)})
 """By service: where others call us. Calls are signed, and come from abroad or in bursts without being an attack."""
 UPLOAD_PATHS = ("/api/v1/generations", "/api/v1/images", "/api/v1/models")
@@ -83,8 +84,6 @@ class LoadBalancer:
     healthy_threshold: int = 2
     unhealthy_threshold: int = 3
     tls_policy: str = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"
-    access_log_prefix: str = "alb-access"
-    connection_log_prefix: str = "alb-connections"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,6 @@ class Distribution:
     """Two years."""
     images_browser_cache: int = 86_400
     """How long a browser keeps a picture that its uploader gave no Cache-Control."""
-    log_prefix: str = "cloudfront"
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,19 +184,6 @@ _ALL = (
         },
     ),
     _notice(
-        "root-use",
-        "critical",
-        source="aws.signin",
-        kinds=("AWS Console Sign In via CloudTrail",),
-        detail={"userIdentity": {"type": ["Root"]}},
-        title="The account's root user signed in",
-        text="Root signed in from <address>: <result>.",
-        fields={
-            "address": "$.detail.sourceIPAddress",
-            "result": "$.detail.responseElements.ConsoleLogin",
-        },
-    ),
-    _notice(
         "rotation-failed",
         "warning",
         source="aws.secretsmanager",

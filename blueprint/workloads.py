@@ -8,9 +8,8 @@ from types import MappingProxyType
 
 from blueprint.environments import CLUSTER_ENVIRONMENTS, EnvironmentName
 
-IMAGE_PREFIX = "images/"
 INPUT_PREFIX = "inputs/"
-"""Folders of an image bucket: what workers made, which CloudFront serves, and what users sent, which it does not."""
+"""Where an image bucket has the pictures that users send; CloudFront serves `blueprint.data.IMAGE_PREFIX` alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,7 +258,8 @@ class Runner:
 
     def _measure(self, job: Job, attempt: Attempt | None, status: str, seconds: float) -> None:
         timing = attempt.timing.fields if attempt else {}
-        log.info("attempt ended", status=status, model=job.model, seconds=round(seconds, 3), **timing)
+        waited = round(job.waited, 3)
+        log.info("attempt ended", status=status, model=job.model, seconds=round(seconds, 3), waited=waited, **timing)
         self._metrics.duration.labels(job.model, status).observe(seconds)
         if status == "succeeded" and attempt is not None:
             self._metrics.images.labels(job.model).inc(attempt.request.n)

@@ -4,6 +4,7 @@ from constructs import Construct
 
 from blueprint.cluster import check
 from blueprint.contract import role
+from blueprint.workloads import WORKLOADS
 from stacks.components.eks import Eks
 from stacks.components.karpenter import Karpenter
 from stacks.components.nodes import SystemNodes
@@ -12,6 +13,7 @@ from stacks.components.stack import PlatformStack
 from stacks.components.workload_policies import Resources, policies
 from stacks.components.workload_roles import WorkloadRoles
 from stacks.data import DataStack
+from stacks.delivery import DeliveryStack
 from stacks.network import NetworkStack
 from stacks.security import SecurityStack
 from stacks.settings import Settings
@@ -30,11 +32,15 @@ class ClusterStack(PlatformStack):
         security: SecurityStack,
         storage: StorageStack,
         data: DataStack,
+        delivery: DeliveryStack,
     ) -> None:
         check()
         super().__init__(
             scope, "Cluster", settings=settings, description="EKS, Karpenter, workload roles", stateful=True
         )
+        # Access entries name roles that have to be there; a name alone would not tell CloudFormation so.
+        self.add_stack_dependency(security)
+        self.add_stack_dependency(delivery)
         subnets = network.tier("private")
         plane = Eks(
             self,
@@ -98,4 +104,6 @@ class ClusterStack(PlatformStack):
         self.publish("cluster/log-group", self.log_group.ref)
         self.publish("cluster/key-arn", security.keys.cluster.key_arn)
         for name, made in self.roles.items():
+            if environment := WORKLOADS[name].environment:
+                self.tag_environment(made, environment)
             self.publish(role(name), made.attr_arn)

@@ -73,6 +73,8 @@ class DataStack(PlatformStack):
             logs_key=logs_key,
             removal=self.removal,
         ).groups
+        for environment, group in self.caches.items():
+            self.tag_environment(group, environment)
         files = SharedFiles(
             self,
             "Files",

@@ -6,6 +6,7 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from blueprint.cluster import NAME as CLUSTER_NAME
 from blueprint.contract import repository
 from blueprint.data import ASSETS_BUCKET
 from blueprint.delivery import (
@@ -25,7 +26,6 @@ from stacks.components.statements import Statement, allow, document
 from stacks.security import SecurityStack
 from stacks.settings import Settings
 
-CLUSTER_NAME = "pingvas-shared-eks"
 _PUSH = (
     "ecr:BatchCheckLayerAvailability",
     "ecr:BatchGetImage",

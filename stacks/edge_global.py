@@ -1,7 +1,5 @@
 """What CloudFront wants in us-east-1: the Web ACL and the viewer certificate."""
 
-from aws_cdk import aws_certificatemanager as acm
-from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
 from stacks.components.certificate import certificate
@@ -12,7 +10,7 @@ from stacks.settings import Settings
 
 
 class EdgeGlobalStack(PlatformStack):
-    """`certificate` of both hosts and `web_acl`, or neither without CloudFront."""
+    """`certificate` of both hosts, and `web_acl` of both distributions."""
 
     def __init__(self, scope: Construct, *, settings: Settings, dns: DnsStack) -> None:
         super().__init__(
@@ -22,8 +20,5 @@ class EdgeGlobalStack(PlatformStack):
             description="Web ACL and viewer certificate",
             region=settings.global_region,
         )
-        self.certificate: acm.CfnCertificate | None = None
-        self.web_acl: wafv2.CfnWebACL | None = None
-        if settings.cloudfront:
-            self.certificate = certificate(self, dns=dns)
-            self.web_acl = WebAcl(self, "WebAcl").acl
+        self.certificate = certificate(self, dns=dns)
+        self.web_acl = WebAcl(self, "WebAcl").acl

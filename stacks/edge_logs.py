@@ -3,12 +3,13 @@
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from blueprint.edge import DISTRIBUTION
+from blueprint.data import LOG_PREFIXES, LOGS_BUCKET
+from stacks.components.names import bucket_arn
 from stacks.components.regions import reference
 from stacks.components.stack import PlatformStack
 from stacks.edge import EdgeStack
 from stacks.settings import Settings
-from stacks.storage import StorageStack, bucket_name
+from stacks.storage import StorageStack
 
 
 class EdgeLogsStack(PlatformStack):
@@ -25,15 +26,12 @@ class EdgeLogsStack(PlatformStack):
             description="access logs of CloudFront",
             region=settings.global_region,
         )
-        if not edge.distributions:
-            return
         self.add_stack_dependency(storage, "the logs bucket has to let the delivery write")
-        bucket = f"arn:{self.partition}:s3:::{bucket_name('pingvas-logs-shared', settings)}"
         destination = logs.CfnDeliveryDestination(
             self,
             "Destination",
             name="pingvas-cloudfront",
-            destination_resource_arn=f"{bucket}/{DISTRIBUTION.log_prefix}",
+            destination_resource_arn=f"{bucket_arn(LOGS_BUCKET, settings)}/{LOG_PREFIXES.cloudfront}",
             output_format="json",
         )
         for environment, distribution in edge.distributions.items():

@@ -8,18 +8,19 @@ from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
 from blueprint import contract
+from blueprint.data import LOG_PREFIXES, LOGS_BUCKET
 from blueprint.edge import HEALTH_PATH, LOAD_BALANCER, ORIGIN_HEADER, routes, target_group
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.services import SERVICES
 from stacks.components.certificate import certificate
+from stacks.components.names import bucket_name
 from stacks.components.stack import PlatformStack
 from stacks.dns import DnsStack
 from stacks.network import NetworkStack
 from stacks.security import SecurityStack
 from stacks.settings import Settings
-from stacks.storage import StorageStack, bucket_name
+from stacks.storage import StorageStack
 
-LOGS_BUCKET = "pingvas-logs-shared"
 _Attribute = TypeVar("_Attribute")
 
 
@@ -59,6 +60,7 @@ class IngressStack(PlatformStack):
         if not settings.cloudfront:
             self._open(dns)
         for (environment, service), group in self.target_groups.items():
+            self.tag_environment(group, environment)
             self.publish(contract.target_group(environment, service), group.ref)
 
     def _load_balancer(self, network: NetworkStack) -> elbv2.CfnLoadBalancer:
@@ -84,10 +86,10 @@ class IngressStack(PlatformStack):
                     "routing.http.xff_header_processing.mode": "append",
                     "access_logs.s3.enabled": True,
                     "access_logs.s3.bucket": logs,
-                    "access_logs.s3.prefix": LOAD_BALANCER.access_log_prefix,
+                    "access_logs.s3.prefix": LOG_PREFIXES.alb,
                     "connection_logs.s3.enabled": True,
                     "connection_logs.s3.bucket": logs,
-                    "connection_logs.s3.prefix": LOAD_BALANCER.connection_log_prefix,
+                    "connection_logs.s3.prefix": LOG_PREFIXES.alb,
                 },
             ),
         )
@@ -133,7 +135,7 @@ class IngressStack(PlatformStack):
                     "type": "fixed-response",
                     "fixedResponseConfig": {
                         "statusCode": "403",
-                        "contentType": "application/problem+json",
+                        "contentType": "application/json",
                         "messageBody": '{"type":"about:blank","title":"Forbidden","status":403}',
                     },
                 }

@@ -1,19 +1,22 @@
 """Dashboard, alarms, topics, budgets and the daily cost report."""
 
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from blueprint.alarms import connections
+from blueprint.alarms import ALARMS, ROOT_USE, connections
 from blueprint.cluster import INTERRUPTION_QUEUE
 from blueprint.cluster import NAME as CLUSTER_NAME
 from blueprint.data import AURORA, CACHES
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.notices import NOTICES, RUNBOOK, SEVERITIES
 from blueprint.regions import GLOBAL_REGION
+from blueprint.security import AUDIT
 from blueprint.services import SERVICES
 from stacks.cluster import ClusterStack
 from stacks.components.alarms import Alarms, SpotNotice
 from stacks.components.budgets import Budgets, CostReport
+from stacks.components.dashboard import Dashboard, Watched
 from stacks.components.notifications import RULE_PREFIX, Notices, Topics
 from stacks.components.stack import PlatformStack
 from stacks.data import DataStack
@@ -39,10 +42,10 @@ class ObservabilityStack(PlatformStack):
         data: DataStack,
         cluster: ClusterStack,
         ingress: IngressStack,
-        edge: EdgeStack,
+        edge: EdgeStack | None,
     ) -> None:
         super().__init__(scope, "Observability", settings=settings, description="dashboard, alarms, budgets")
-        self.add_stack_dependency(security, "PagerDuty's subscription names its secret")
+        self.add_stack_dependency(security, "its names stand here: PagerDuty's secret, the audit's log group")
         runbook = f"https://github.com/{settings.github_repository}/blob/main/{RUNBOOK}"
         self.topics = Topics(self, "Topics", settings=settings)
         Notices(self, "Notices", topics=self.topics, runbook=runbook)
@@ -57,8 +60,21 @@ class ObservabilityStack(PlatformStack):
         self._api(ingress)
         self._shared(network, data, edge)
         self._own({"cost-report": report.function.ref, "spot-notice": spot.function.ref})
+        Dashboard(self, "Overview", watched=self._watched(ingress, data, edge, runbook))
         for one in SEVERITIES:
             self.publish(f"topics/{one}", self.topics.arns[one])
+
+    def _watched(self, ingress: IngressStack, data: DataStack, edge: EdgeStack, runbook: str) -> Watched:
+        return Watched(
+            region=self.settings.region,
+            load_balancer=ingress.alb.attr_load_balancer_full_name,
+            target_groups={key: one.attr_target_group_full_name for key, one in ingress.target_groups.items()},
+            file_system=data.file_system.ref,
+            distributions={name: one.ref for name, one in edge.distributions.items()},
+            alarms=self.alarms.names,
+            maximum_acu=self.settings.aurora_max_acu,
+            runbook=runbook,
+        )
 
     def _database(self) -> None:
         for role in ("writer", "reader")[: 1 + AURORA.readers]:
@@ -90,13 +106,13 @@ class ObservabilityStack(PlatformStack):
             self.alarms.across("api-no-healthy-target", "MIN", groups, of=one.name, environment=one.name)
         self.alarms.ratio("api-load-balancer-5xx", "RequestCount", [balancer], beside=True)
 
-    def _shared(self, network: NetworkStack, data: DataStack, edge: EdgeStack) -> None:
+    def _shared(self, network: NetworkStack, data: DataStack, edge: EdgeStack | None) -> None:
         self.alarms.metric("gpu-spot-interruption", {"Cluster": CLUSTER_NAME})
         self.alarms.metric("karpenter-queue", {"QueueName": INTERRUPTION_QUEUE})
         self.alarms.metric("efs-io", {"FileSystemId": data.file_system.ref})
         for number, gateway in enumerate(_nat_gateways(network), start=1):
             self.alarms.metric("nat-ports", {"NatGatewayId": gateway.ref}, of=str(number))
-        if self.settings.region == GLOBAL_REGION:  # an alarm sees metrics of its own region alone
+        if edge and self.settings.region == GLOBAL_REGION:  # an alarm sees metrics of its own region alone
             for environment, distribution in edge.distributions.items():
                 self.alarms.metric("cdn-5xx", {"DistributionId": distribution.ref, "Region": "Global"}, of=environment)
 
@@ -108,6 +124,19 @@ class ObservabilityStack(PlatformStack):
         for severity in ("critical", "info"):
             name = self.topics.topics[severity].attr_topic_name
             self.alarms.metric("undelivered", {"TopicName": name}, of=severity)
+        root = ALARMS["root-use"]
+        logs.CfnMetricFilter(
+            self,
+            "RootUse",
+            log_group_name=AUDIT.log_group,
+            filter_pattern=ROOT_USE,
+            metric_transformations=[
+                logs.CfnMetricFilter.MetricTransformationProperty(
+                    metric_namespace=root.namespace, metric_name=root.metric, metric_value="1"
+                )
+            ],
+        )
+        self.alarms.metric(root.name, {})
         for notice in NOTICES.values():
             if notice.severity == "critical":
                 self.alarms.metric(notice.name, {"RuleName": f"{RULE_PREFIX}{notice.name}"})

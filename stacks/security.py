@@ -53,6 +53,9 @@ class SecurityStack(PlatformStack):
             "anybody of this account who is one of the two service-linked roles in the condition",
         )
         self.secrets = {path: self._secret(path, secret) for path, secret in SECRETS.items()}
+        for path, secret in SECRETS.items():
+            if secret.environment:
+                self.tag_environment(self.secrets[path], secret.environment)
         self.operators = operators_role(
             self,
             settings=settings,

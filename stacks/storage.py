@@ -8,6 +8,7 @@ from constructs import Construct
 
 from blueprint.contract import bucket
 from blueprint.data import BUCKETS, LOG_PREFIXES, LOGS_BUCKET, Bucket
+from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.regions import GLOBAL_REGION
 from stacks.components.buckets import admit, private_bucket, resource_of
 from stacks.components.excuse import excuse
@@ -31,6 +32,8 @@ class StorageStack(PlatformStack):
             if one.prefix is not None:
                 self._admit_cloudfront(one)
             self.publish(bucket(one.name), self.buckets[one.name].bucket_name)
+        for environment in CLUSTER_ENVIRONMENTS:
+            self.tag_environment(self.buckets[f"pingvas-{environment.name}-images"], environment.name)
         self._admit_logs(self.buckets[LOGS_BUCKET])
         if settings.replication_region:
             replicate(self, buckets=self.buckets, key=self._key, settings=settings, region=settings.replication_region)

@@ -14,20 +14,21 @@ from blueprint.environments import EnvironmentName
 from blueprint.notices import Severity
 from stacks.components.excuse import excuse
 from stacks.components.functions import SmallFunction
-from stacks.components.notifications import RULE_PREFIX, Topics, statement, target
+from stacks.components.notifications import RULE_PREFIX, Topics, target
+from stacks.components.statements import allow
 
 Dimensions = Mapping[str, str]
 PREFIX = "pingvas-"
 
 
 class Alarms(Construct):
-    """Alarms named `pingvas-<alarm>[-<of>]`. `watched` are the names of the blueprint's alarms that were made."""
+    """Alarms named `pingvas-<alarm>[-<of>]`; `names` has them all."""
 
     def __init__(self, scope: Construct, id_: str, *, topics: Topics, runbook: str) -> None:
         super().__init__(scope, id_)
         self._topics = topics
         self._runbook = runbook
-        self.watched: set[str] = set()
+        self.names: list[str] = []
 
     def metric(
         self,
@@ -147,10 +148,11 @@ class Alarms(Construct):
         topic = [self._topics.arns[severity]]
         about = f" ({of})" if of else ""
         of_id = "-".join(part for part in (alarm.name, of) if part)
+        self.names.append(f"{PREFIX}{of_id}")
         cloudwatch.CfnAlarm(
             self,
             of_id,
-            alarm_name=f"{PREFIX}{of_id}",
+            alarm_name=self.names[-1],
             alarm_description=f"{alarm.row or alarm.name}{about}: {alarm.reason}. {self._runbook}#{alarm.name}",
             comparison_operator=alarm.comparison,
             threshold=alarm.threshold if threshold is None else threshold,
@@ -161,7 +163,6 @@ class Alarms(Construct):
             ok_actions=topic if alarm.resolves else None,
             **watched,  # type: ignore[arg-type]
         )
-        self.watched.add(alarm.name)
 
 
 class SpotNotice(Construct):
@@ -192,7 +193,7 @@ class SpotNotice(Construct):
             },
             may=[
                 *topics.publishing(alarm.severity),
-                statement("Allow", ["ec2:DescribeInstances"], ["*"], Sid="DescribingHasNoResourceLevel"),
+                allow("ec2:DescribeInstances", "*", Sid="DescribingHasNoResourceLevel"),
             ],
         )
         excuse(

@@ -13,7 +13,8 @@ from constructs import Construct
 from blueprint.finance import ANOMALY, BUDGET, ENVIRONMENT_TAG, PROJECT_TAG, REPORT, TEAM_EMAIL
 from stacks.components.excuse import excuse
 from stacks.components.functions import SmallFunction
-from stacks.components.notifications import Topics, document, statement, trust
+from stacks.components.notifications import Topics, trust
+from stacks.components.statements import allow, document
 
 SCHEDULE = "pingvas-daily-cost-report"
 
@@ -108,7 +109,7 @@ class CostReport(Construct):
             },
             may=[
                 *topics.publishing("info"),
-                statement("Allow", ["ce:GetCostAndUsage"], ["*"], Sid="CostExplorerHasNoResources"),
+                allow("ce:GetCostAndUsage", "*", Sid="CostExplorerHasNoResources"),
             ],
         )
         excuse(
@@ -127,8 +128,8 @@ class CostReport(Construct):
                 iam.CfnRole.PolicyProperty(
                     policy_name="Invoke",
                     policy_document=document(
-                        statement("Allow", ["lambda:InvokeFunction"], [self.function.attr_arn]),
-                        statement("Allow", ["sqs:SendMessage"], [topics.dead_letters.attr_arn]),
+                        allow("lambda:InvokeFunction", self.function.attr_arn),
+                        allow("sqs:SendMessage", topics.dead_letters.attr_arn),
                     ),
                 )
             ],

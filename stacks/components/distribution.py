@@ -14,7 +14,7 @@ from blueprint.edge import API_PREFIX, DISTRIBUTION, IMAGES_PREFIX, ORIGIN_HEADE
 from blueprint.environments import Environment
 from stacks.components.excuse import excuse
 
-_REWRITE = Path(__file__).parents[1] / "functions" / "spa_rewrite.js"
+_REWRITE = Path(__file__).parents[1] / "functions" / "spa_rewrite" / "function.js"
 # CloudFront's own policies, by the ids that its developer guide gives ("Use managed cache policies" and so on).
 _CACHE = "658327ea-f89d-4fab-a63d-7e88639e58f6"  # CachingOptimized
 _NO_CACHE = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"  # CachingDisabled

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
@@ -12,6 +11,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from stacks.components.excuse import excuse
+from stacks.components.statements import Statement, allow, document
 
 FUNCTIONS = Path(__file__).parents[1] / "functions"
 LOG_DAYS = 30
@@ -35,7 +35,7 @@ class SmallFunction(Construct):
         description: str,
         seconds: int,
         environment: Mapping[str, str],
-        may: Sequence[Mapping[str, Any]],
+        may: Sequence[Statement],
         dead_letters: str,
         logs_key: kms.IKey,
     ) -> None:
@@ -50,25 +50,16 @@ class SmallFunction(Construct):
         )
         group = f"log-group:/aws/lambda/{physical}:log-stream:*"
         streams = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:{group}"
-        statements = [
-            {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": [streams]},
-            {"Effect": "Allow", "Action": ["sqs:SendMessage"], "Resource": [dead_letters]},
-            *may,
-        ]
+        work = document(
+            allow(["logs:CreateLogStream", "logs:PutLogEvents"], streams), allow("sqs:SendMessage", dead_letters), *may
+        )
         self.role = iam.CfnRole(
             self,
             "Role",
-            assume_role_policy_document={
-                "Version": "2012-10-17",
-                "Statement": [
-                    {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-                ],
-            },
-            policies=[
-                iam.CfnRole.PolicyProperty(
-                    policy_name="Work", policy_document={"Version": "2012-10-17", "Statement": statements}
-                )
-            ],
+            assume_role_policy_document=document(
+                allow("sts:AssumeRole", None, Principal={"Service": "lambda.amazonaws.com"})
+            ),
+            policies=[iam.CfnRole.PolicyProperty(policy_name="Work", policy_document=work)],
         )
         excuse(
             self.role,

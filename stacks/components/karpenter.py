@@ -47,6 +47,12 @@ class Karpenter(Construct):
             "AwsSolutions-SQS3",
             "a notice that Karpenter could not read is worthless five minutes later: the instance is gone",
         )
+        excuse(
+            self.queue,
+            "CKV_AWS_27",
+            "encrypted with SQS's own keys: under a key of ours EventBridge would need a way into its policy, for ids "
+            "of instances that are public to the account anyway",
+        )
         rules = [
             events.CfnRule(
                 self,
@@ -175,13 +181,13 @@ class Karpenter(Construct):
                 ],
                 resources=["*"],
                 conditions={"StringEquals": {"aws:RequestedRegion": region}},
-                because="EC2's Describe calls, GetProducts and ListInstanceProfiles know no resources",
+                because="EC2's Describe calls know no resources",
             ),
             Allow(
                 sid="ReadPricesAndProfiles",
                 actions=["pricing:GetProducts", "iam:ListInstanceProfiles"],
                 resources=["*"],
-                because="EC2's Describe calls, GetProducts and ListInstanceProfiles know no resources",
+                because="GetProducts and ListInstanceProfiles know no resources",
             ),
             Allow(
                 sid="ReadImageIds",

@@ -12,6 +12,7 @@ from constructs import Construct
 
 from blueprint.addons import ADDONS, Addon
 from blueprint.cluster import AMI, NAME, SYSTEM, SYSTEM_NODE_ROLE
+from blueprint.finance import ENVIRONMENT_TAG, PROJECT_TAG, SHARED
 from stacks.components.policies import role, service_trust
 from stacks.settings import Settings
 
@@ -52,7 +53,8 @@ class SystemNodes(Construct):
         super().__init__(scope, id)
         self._cluster = cluster
         architecture = settings.system_architecture
-        tags = [{"key": "Name", "value": f"{NAME}-system"}]
+        marks = {"Name": f"{NAME}-system", PROJECT_TAG[0]: PROJECT_TAG[1], ENVIRONMENT_TAG: SHARED}
+        tags = [{"key": key, "value": value} for key, value in marks.items()]
         template = ec2.CfnLaunchTemplate(
             self,
             "Template",

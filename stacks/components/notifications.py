@@ -18,6 +18,7 @@ from blueprint.finance import TEAM_EMAIL
 from blueprint.notices import NOTICES, RECEIVERS, SEVERITIES, Notice, Severity
 from blueprint.secrets import SECRETS
 from stacks.components.excuse import excuse
+from stacks.components.statements import Statement, allow, deny, document
 from stacks.settings import Settings
 
 RULE_PREFIX = "pingvas-"
@@ -45,28 +46,9 @@ _CHAT_ACTIONS = [
 ]
 
 
-def statement(effect: str, actions: list[str], resources: list[str], **more: Any) -> dict[str, Any]:
-    """One statement of an IAM policy document."""
-    return {"Effect": effect, "Action": actions, "Resource": resources, **more}
-
-
-def document(*statements: Mapping[str, Any]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
-
-
 def trust(service: str, source: str) -> dict[str, Any]:
     """A role's trust in one service of AWS, acting for `source` (an ARN after `arn:aws:`) of this account."""
-    return document(
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": service},
-            "Action": "sts:AssumeRole",
-            "Condition": {
-                "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
-                "ArnLike": {"aws:SourceArn": f"arn:{Aws.PARTITION}:{source}"},
-            },
-        }
-    )
+    return document(allow("sts:AssumeRole", None, _for_us(source), Principal={"Service": service}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +105,11 @@ class Topics(Construct):
         if settings.slack_workspace_id and settings.slack_channel_id:
             self._slack(settings.slack_workspace_id, settings.slack_channel_id)
 
-    def publishing(self, *severities: Severity) -> list[dict[str, Any]]:
+    def publishing(self, *severities: Severity) -> list[Statement]:
         """What a role needs to publish to these topics."""
         return [
-            statement("Allow", ["sns:Publish"], [self.arns[one] for one in severities]),
-            statement("Allow", ["kms:Decrypt", "kms:GenerateDataKey"], [self.key_arn]),
+            allow("sns:Publish", [self.arns[one] for one in severities]),
+            allow(["kms:Decrypt", "kms:GenerateDataKey"], self.key_arn),
         ]
 
     def _key(self) -> str:
@@ -139,22 +121,14 @@ class Topics(Construct):
             enable_key_rotation=True,
             pending_window_in_days=7,
             key_policy=document(
-                {
-                    "Sid": "AccountDelegatesToIam",
-                    "Effect": "Allow",
-                    "Principal": {"AWS": f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:root"},
-                    "Action": "kms:*",
-                    "Resource": "*",
-                },
+                allow(
+                    "kms:*",
+                    "*",
+                    Sid="AccountDelegatesToIam",
+                    Principal={"AWS": f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:root"},
+                ),
                 *(
-                    {
-                        "Sid": publisher.split(".")[0].title(),
-                        "Effect": "Allow",
-                        "Principal": {"Service": publisher},
-                        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
-                        "Resource": "*",
-                        "Condition": _for_us(source),
-                    }
+                    _service(publisher, ["kms:Decrypt", "kms:GenerateDataKey*"], "*", source)
                     for publisher, source in everybody.items()
                 ),
             ),
@@ -170,23 +144,9 @@ class Topics(Construct):
             f"{severity.title()}Policy",
             topics=[topic],
             policy_document=document(
-                {
-                    "Sid": "TlsOnly",
-                    "Effect": "Deny",
-                    "Principal": {"AWS": "*"},
-                    "Action": "sns:Publish",
-                    "Resource": topic,
-                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                },
+                _tls_only("sns:Publish", topic),
                 *(
-                    {
-                        "Sid": publisher.split(".")[0].title(),
-                        "Effect": "Allow",
-                        "Principal": {"Service": publisher},
-                        "Action": "sns:Publish",
-                        "Resource": topic,
-                        "Condition": _for_us(source),
-                    }
+                    _service(publisher, "sns:Publish", topic, source)
                     for publisher, source in _PUBLISHERS[severity].items()
                 ),
             ),
@@ -194,36 +154,23 @@ class Topics(Construct):
 
     def _queue_policy(self) -> None:
         queue = self.dead_letters
-        sources = {"events": f"events:{Aws.REGION}:{Aws.ACCOUNT_ID}:rule/{RULE_PREFIX}*", "sns": None}
+        rules = f"arn:{Aws.PARTITION}:events:{Aws.REGION}:{Aws.ACCOUNT_ID}:rule/{RULE_PREFIX}*"
+        senders = {"events.amazonaws.com": [rules], "sns.amazonaws.com": list(self.arns.values())}
         sqs.CfnQueuePolicy(
             self,
             "DeadLettersPolicy",
             queues=[queue.ref],
             policy_document=document(
-                {
-                    "Sid": "TlsOnly",
-                    "Effect": "Deny",
-                    "Principal": {"AWS": "*"},
-                    "Action": "sqs:*",
-                    "Resource": queue.attr_arn,
-                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                },
+                _tls_only("sqs:*", queue.attr_arn),
                 *(
-                    {
-                        "Sid": service.title(),
-                        "Effect": "Allow",
-                        "Principal": {"Service": f"{service}.amazonaws.com"},
-                        "Action": "sqs:SendMessage",
-                        "Resource": queue.attr_arn,
-                        "Condition": {
-                            "ArnLike": {
-                                "aws:SourceArn": [f"arn:{Aws.PARTITION}:{source}"]
-                                if source
-                                else list(self.arns.values())
-                            }
-                        },
-                    }
-                    for service, source in sources.items()
+                    allow(
+                        "sqs:SendMessage",
+                        queue.attr_arn,
+                        {"ArnLike": {"aws:SourceArn": sources}},
+                        Sid=_sid(service),
+                        Principal={"Service": service},
+                    )
+                    for service, sources in senders.items()
                 ),
             ),
         )
@@ -252,9 +199,7 @@ class Topics(Construct):
             self,
             "SlackMay",
             description="What the Slack channel may do in this account: look at alarms and their graphs",
-            policy_document=document(
-                statement("Allow", _CHAT_ACTIONS, ["*"], Sid="AlarmsAndMetricsHaveNoNarrowerResource")
-            ),
+            policy_document=document(allow(_CHAT_ACTIONS, "*", Sid="AlarmsAndMetricsHaveNoNarrowerResource")),
         )
         reason = "reading metrics has no resource level in IAM; the actions read alarms and metrics and nothing else"
         excuse(allowed, "AwsSolutions-IAM5[Resource::*]", reason)
@@ -280,13 +225,26 @@ class Topics(Construct):
         )
 
 
-def _for_us(source: str) -> dict[str, Any]:
-    """A service may speak for this account's own resources only."""
-    arn = source.format(region=Aws.REGION, account=Aws.ACCOUNT_ID)
+def _for_us(source: str) -> Mapping[str, Mapping[str, Any]]:
+    """A service may speak for this account's own resources only; `source` is an ARN after `arn:aws:`."""
     return {
         "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
-        "ArnLike": {"aws:SourceArn": f"arn:{Aws.PARTITION}:{arn}"},
+        "ArnLike": {"aws:SourceArn": f"arn:{Aws.PARTITION}:{source}"},
     }
+
+
+def _service(service: str, actions: str | list[str], resource: str, source: str) -> Statement:
+    ours = _for_us(source.format(region=Aws.REGION, account=Aws.ACCOUNT_ID))
+    return allow(actions, resource, ours, Sid=_sid(service), Principal={"Service": service})
+
+
+def _sid(service: str) -> str:
+    return service.removesuffix(".amazonaws.com").title()
+
+
+def _tls_only(action: str, resource: str) -> Statement:
+    insecure = {"Bool": {"aws:SecureTransport": "false"}}
+    return deny(action, resource, insecure, Sid="TlsOnly", Principal={"AWS": "*"})
 
 
 class Notices(Construct):

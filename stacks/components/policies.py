@@ -97,9 +97,14 @@ def role(
     )
     for policy, reason in (managed or {}).items():
         excuse(made, f"AwsSolutions-IAM4[Policy::{here.managed(policy)}]", reason)
-    for wildcard, reason in {one: allow.because for allow in allows for one in allow.wildcards}.items():
+    reasons: dict[str, dict[str, None]] = {}
+    for allow in allows:
+        for wildcard in allow.wildcards:
+            reasons.setdefault(wildcard, {})[allow.because] = None
+    for wildcard, why in reasons.items():
         # cdk-nag writes the account, the one token that may stand beside a wildcard, as CloudFormation names it.
-        excuse(made, f"AwsSolutions-IAM5[Resource::{_TOKEN.sub('<AWS::AccountId>', wildcard)}]", reason)
+        rule = f"AwsSolutions-IAM5[Resource::{_TOKEN.sub('<AWS::AccountId>', wildcard)}]"
+        excuse(made, rule, "; ".join(why))
     return made
 
 

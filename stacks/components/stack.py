@@ -2,9 +2,10 @@
 
 from aws_cdk import App, Environment, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_ssm as ssm
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from blueprint.contract import OUTPUTS
+from blueprint.finance import ENVIRONMENT_TAG, PROJECT_TAG, SHARED
 from stacks.settings import Settings
 
 PREFIX = "Pingvas"
@@ -42,13 +43,23 @@ class PlatformStack(Stack):
             cross_region_references=cross_region,
         )
         self.settings = settings
-        Tags.of(self).add("project", "pingvas-studio")
-        Tags.of(self).add("stack", name)
+        for tag, value in (PROJECT_TAG, ("stack", name), (ENVIRONMENT_TAG, SHARED)):
+            Tags.of(self).add(tag, value)
+
+    @property
+    def availability_zones(self) -> list[str]:
+        """The settings' zones; CDK's own answer is a look-up in the account, which synthesis must do without."""
+        return list(self.settings.zones)
 
     @property
     def removal(self) -> RemovalPolicy:
         """What becomes of a stateful resource that leaves the template."""
         return RemovalPolicy.RETAIN if self.settings.protected else RemovalPolicy.DESTROY
+
+    @staticmethod
+    def tag_environment(construct: IConstruct, environment: str) -> None:
+        """Marks what one environment owns, by which the cost report tells one from the other; all else is shared."""
+        Tags.of(construct).add(ENVIRONMENT_TAG, environment)
 
     def publish(self, output: str, value: str) -> None:
         """Publishes one output of `blueprint.contract` as an SSM parameter.

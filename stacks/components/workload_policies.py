@@ -6,15 +6,16 @@ from types import MappingProxyType
 from typing import Any
 
 from blueprint.cluster import CONTAINER_LOG_GROUP, CONTAINER_LOG_PREFIX, OWNED_TAG
+from blueprint.data import BACKUPS_BUCKET, IMAGE_PREFIX, LOGS_BUCKET, MODELS_BUCKET, image_bucket
 from blueprint.edge import target_group
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.secrets import PREFIX as SECRETS_PREFIX
 from blueprint.services import SERVICES
-from blueprint.workloads import IMAGE_PREFIX, INPUT_PREFIX
+from blueprint.workloads import INPUT_PREFIX
 from stacks.components.karpenter import volumes_under
+from stacks.components.names import bucket_arn
 from stacks.components.policies import Allow, Here
 from stacks.settings import Settings
-from stacks.storage import bucket_name
 
 MANAGED: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -49,10 +50,7 @@ class Resources:
     master_secret: str
 
     def bucket(self, name: str) -> str:
-        return f"arn:{self.here.partition}:s3:::{bucket_name(name, self.settings)}"
-
-    def images(self, environment: str) -> str:
-        return self.bucket(f"pingvas-{environment}-images")
+        return bucket_arn(name, self.settings)
 
 
 def policies(at: Resources) -> dict[str, list[Allow]]:
@@ -67,9 +65,9 @@ def policies(at: Resources) -> dict[str, list[Allow]]:
         "fluent-bit": _logs(at),
         "velero": _velero(at),
     }
-    models = at.bucket("pingvas-models-shared")
+    models = at.bucket(MODELS_BUCKET)
     for one in CLUSTER_ENVIRONMENTS:
-        images = at.images(one.name)
+        images = at.bucket(image_bucket(one.name))
         made |= {
             f"{one.name}-generation-service": [
                 *_objects("Inputs", images, (*_READ, *_WRITE), INPUT_PREFIX),
@@ -230,7 +228,7 @@ def _logs(at: Resources) -> list[Allow]:
             resources=[group, f"{group}:log-stream:*"],
             because="streams of one log group, one a pod, made as pods start",
         ),
-        *_objects("Logs", at.bucket("pingvas-logs-shared"), _WRITE, CONTAINER_LOG_PREFIX),
+        *_objects("Logs", at.bucket(LOGS_BUCKET), _WRITE, CONTAINER_LOG_PREFIX),
     ]
 
 
@@ -239,7 +237,7 @@ def _velero(at: Resources) -> list[Allow]:
 
     Velero tags a snapshot with its backup, and copies the volume's tags, this cluster's among them.
     """
-    arn, backups = at.here.arn, at.bucket("pingvas-backups")
+    arn, backups = at.here.arn, at.bucket(BACKUPS_BUCKET)
     ours = {"StringEquals": {f"aws:ResourceTag/{OWNED_TAG}": "owned"}}
     ids = "ids are made by EC2; the tags in the condition take their place"
     volume, snapshot = arn("ec2", "volume/*"), arn("ec2", "snapshot/*", account="")

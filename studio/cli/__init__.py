@@ -24,6 +24,7 @@ GROUPS = (
     "studio.cli.cloud",
     "studio.cli.cost",
     "studio.cli.mutate",
+    "studio.cli.deploy",
 )
 HELP = """
 [bold]Pingvas Studio[/]: a prompt in, a picture out. The same five services, queue, worker and database that run in

@@ -35,7 +35,14 @@ class Resource:
 
 
 class Templates(dict[str, dict[str, Any]]):
-    """Templates by stack id."""
+    """Templates by stack id; `dependencies` are the stacks that each waits for."""
+
+    dependencies: Mapping[str, set[str]]
+
+    def before(self, stack: str) -> set[str]:
+        """Every stack that is deployed before this one, through however many between them."""
+        direct = self.dependencies[stack]
+        return direct.union(*(self.before(one) for one in direct))
 
     def resources(self, kind: str | None = None, *, stack: str | None = None) -> Iterator[Resource]:
         """Resources of a type (`AWS::EC2::Subnet`, or a prefix ending in `::`), in every stack or in one."""
@@ -75,4 +82,9 @@ def _synthesize(context: str) -> Templates:
         app = PlatformApp(outdir=out, context=given, analytics_reporting=False)
         wire(app, read(app.node.try_get_context))
         assembly = app.synth()
-        return Templates({stack.hierarchical_id: stack.template for stack in assembly.stacks})
+        templates = Templates({stack.hierarchical_id: stack.template for stack in assembly.stacks})
+        artifacts = json.loads((Path(out) / "manifest.json").read_text())["artifacts"]
+        templates.dependencies = {
+            name: {one for one in artifacts[name].get("dependencies", ()) if one in templates} for name in templates
+        }
+        return templates

@@ -1,0 +1,117 @@
+"""`deploy`, `rehearse`: the AWS layer into an account, and the same against an emulator on this machine."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from studio.cli.output import note, result_json, stdout
+from studio.errors import Exit
+
+if TYPE_CHECKING:
+    from studio.cloud.rehearse.run import Outcome
+
+Context = Annotated[
+    list[str] | None,
+    typer.Option("-c", "--context", help="A setting, name=value; may be given again.", show_default=False),
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(rehearse)
+
+
+def rehearse(
+    context: Context = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the run's folder and say where it is.")] = False,
+    json_wanted: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> None:
+    """Deploy everything to an AWS emulator on this machine, twice, change it, destroy it. No account is needed.
+
+    The real `cdk bootstrap` and `cdk deploy` against a server of its own: what the emulator can make it makes, the rest
+    are records checked by AWS's published resource schemas. The second deployment must change nothing, the third
+    exactly what two settings change, and deletion must find its order. What this cannot prove is printed too. About
+    half a minute; exits with 1 and the resource that failed.
+
+    \b
+    Examples:
+      ./pingvas rehearse
+      ./pingvas rehearse -c region=ap-northeast-2 --keep
+    """
+    from studio.cloud import toolchain
+
+    toolchain.ready()
+    from studio.cloud.rehearse.run import Rehearsal
+
+    folder = Path(tempfile.mkdtemp(prefix="pingvas-rehearsal-"))
+    try:
+        outcome = Rehearsal(folder, context=context or (), say=note).run()
+    finally:
+        if keep:
+            note(f"Left in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    if json_wanted:
+        result_json(as_json(outcome))
+    else:
+        _print(outcome)
+    if outcome.failure:
+        raise typer.Exit(Exit.FAILED)
+
+
+def as_json(outcome: "Outcome") -> dict[str, object]:
+    """An outcome as plain values."""
+    from studio.cloud.rehearse.run import UNPROVEN
+
+    return {
+        "region": outcome.region,
+        "ok": not outcome.failure,
+        "failure": outcome.failure,
+        "seconds": round(outcome.seconds, 1),
+        "phases": [
+            {"name": one.name, "seconds": round(one.seconds, 1), "detail": one.detail} for one in outcome.phases
+        ],
+        "made": dict(sorted(outcome.made.items())),
+        "recorded": dict(sorted(outcome.recorded.items())),
+        "imports": outcome.imports,
+        "not_proven": list(UNPROVEN),
+    }
+
+
+def _print(outcome: "Outcome") -> None:
+    from rich.table import Table
+
+    from studio.cloud.rehearse.run import UNPROVEN
+
+    phases = Table(title=f"Rehearsal in {outcome.region}: {outcome.seconds:.0f} s", title_justify="left")
+    phases.add_column("phase")
+    phases.add_column("seconds", justify="right")
+    phases.add_column("what happened")
+    for phase in outcome.phases:
+        phases.add_row(phase.name, f"{phase.seconds:.1f}", phase.detail)
+    if outcome.failure:
+        phases.add_row(outcome.failure.partition(":")[0], "", "failed", style="bold red")
+    kinds = Table(title="Resources of the first deployment", title_justify="left")
+    kinds.add_column("type")
+    kinds.add_column("made by the emulator", justify="right")
+    kinds.add_column("recorded by schema", justify="right")
+    made, recorded = outcome.made, outcome.recorded
+    for kind in sorted(made | recorded):
+        kinds.add_row(kind, str(made[kind] or ""), str(recorded[kind] or ""))
+    kinds.add_section()
+    kinds.add_row("all", str(made.total()), str(recorded.total()))
+    console = stdout()
+    console.print(phases)
+    if outcome.failure:
+        console.print(outcome.failure, style="bold red", markup=False)
+        return
+    console.print(kinds)
+    console.print(
+        f"{outcome.imports} values went from stack to stack by export, each made before it was read; every property "
+        "was checked against AWS's schema of its type."
+    )
+    console.print("This does not prove:", style="bold")
+    for one in UNPROVEN:
+        console.print(f"  - {one}", markup=False)
