@@ -1,0 +1,302 @@
+"""What each workload may do in AWS, asked of IAM's own evaluation: its work, and nothing of anybody else's."""
+
+import json
+
+import pytest
+
+from blueprint.cluster import NAME, OWNED_TAG
+from blueprint.environments import CLUSTER_ENVIRONMENTS
+from blueprint.secrets import SECRETS
+from blueprint.services import SERVICES
+from blueprint.workloads import WORKLOADS, Workload
+from tests.support.iam import Request, allowed, statements
+from tests.support.policies import ACCOUNT, OTHER_ACCOUNT
+from tests.support.templates import Templates
+from tests.support.workloads import Asked
+
+POD_IDENTITY = "pods.eks.amazonaws.com"
+APPLICATIONS = [
+    f"{one.name}-{name}"
+    for one in CLUSTER_ENVIRONMENTS
+    for name in ("generation-service", "gallery-service", "model-service", "gpu-worker")
+]
+OTHER = {"dev": "prod", "prod": "dev"}
+
+
+@pytest.fixture(scope="module")
+def asked(templates: Templates, region: str) -> Asked:
+    return Asked(templates, region)
+
+
+@pytest.fixture(params=[one.name for one in CLUSTER_ENVIRONMENTS])
+def environment(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.mark.parametrize("workload", WORKLOADS.values(), ids=lambda one: one.name)
+def test_a_role_is_for_the_pods_of_one_service_account_of_this_cluster(asked: Asked, workload: Workload) -> None:
+    trust = asked.policies.trust(asked.policies.role(workload.role))
+    cluster = f"arn:aws:eks:{asked.region}:{ACCOUNT}:cluster/{NAME}"
+
+    def takes(
+        principal: str = POD_IDENTITY,
+        *,
+        at: str = cluster,
+        namespace: str = workload.namespace,
+        account: str = workload.service_account,
+        tags: bool = True,
+    ) -> bool:
+        context = {
+            "aws:RequestTag/eks-cluster-arn": at,
+            "aws:RequestTag/kubernetes-namespace": namespace,
+            "aws:RequestTag/kubernetes-service-account": account,
+        }
+        return all(
+            allowed(
+                Request(action=action, principal=principal, context=context if tags else {}),
+                resource=[trust],
+                governed=True,
+            )
+            for action in ("sts:AssumeRole", "sts:TagSession")
+        )
+
+    assert takes()
+    assert not takes(namespace="default")
+    assert not takes(account="default")
+    assert not takes(at=cluster.replace(NAME, "other"))
+    assert not takes(at=cluster.replace(ACCOUNT, OTHER_ACCOUNT))
+    assert not takes(tags=False)
+    assert not takes("ec2.amazonaws.com")
+    assert not takes(f"arn:aws:iam::{ACCOUNT}:user/Developer-A")
+
+
+def test_no_two_workloads_share_a_role_or_a_service_account() -> None:
+    bound = [(one.namespace, one.service_account) for one in WORKLOADS.values()]
+    assert len(set(bound)) == len(bound) == len({one.role for one in WORKLOADS.values()})
+
+
+def test_no_policy_of_a_workload_has_a_wildcard_for_what_it_does(asked: Asked) -> None:
+    for workload in WORKLOADS.values():
+        role = asked.policies.role(workload.role)
+        for policy in role.properties.get("Policies", []):
+            for statement in statements(policy["PolicyDocument"]):
+                assert statement["Effect"] == "Allow"
+                assert not [one for one in statement["Action"] if "*" in one], (workload.name, statement["Sid"])
+
+
+def test_no_policy_is_longer_than_iam_takes(asked: Asked) -> None:
+    for workload in WORKLOADS.values():
+        role = asked.policies.role(workload.role)
+        text = json.dumps(
+            asked.policies.resolve(role.properties.get("Policies", []), role.stack), separators=(",", ":")
+        )
+        assert len(text) <= 10_240, f"{workload.name}: IAM counts the inline policies of a role together"
+
+
+def test_workers_write_pictures_and_read_inputs_and_models(asked: Asked, environment: str) -> None:
+    worker, images = f"{environment}-gpu-worker", asked.bucket(f"pingvas-{environment}-images")
+    models = asked.bucket("pingvas-models-shared")
+    assert asked.may(worker, "s3:PutObject", f"{images}/images/1/1/0.png")
+    assert asked.may(worker, "s3:DeleteObject", f"{images}/images/1/1/0.png"), "what a cancelled attempt wrote"
+    assert asked.may(worker, "s3:GetObject", f"{images}/inputs/1.png")
+    assert asked.may(worker, "s3:GetObject", f"{models}/sdxl/base/unet/model.safetensors")
+    assert not asked.may(worker, "s3:PutObject", f"{models}/sdxl/base/unet/model.safetensors")
+    assert not asked.may(worker, "s3:PutObject", f"{images}/inputs/1.png")
+    assert not asked.may(worker, "s3:PutObject", f"{images}/index.html"), "nothing beside the two folders"
+    assert not asked.may(worker, "s3:PutBucketPolicy", images)
+
+
+def test_services_have_their_own_folder_of_the_image_bucket(asked: Asked, environment: str) -> None:
+    images = asked.bucket(f"pingvas-{environment}-images")
+    generation, gallery = f"{environment}-generation-service", f"{environment}-gallery-service"
+    for action in ("s3:GetObject", "s3:PutObject"):
+        assert asked.may(generation, action, f"{images}/inputs/1.png")
+        assert not asked.may(generation, action, f"{images}/images/1/1/0.png")
+        assert asked.may(gallery, action, f"{images}/images/1/1/0.webp")
+        assert not asked.may(gallery, action, f"{images}/inputs/1.png")
+    assert asked.may(gallery, "s3:DeleteObject", f"{images}/images/1/1/0.png")
+    assert not asked.may(generation, "s3:DeleteObject", f"{images}/inputs/1.png")
+    for workload in (generation, gallery, f"{environment}-gpu-worker"):
+        assert asked.may(workload, "s3:ListBucket", images), "or what is not there answers 403"
+
+
+def test_the_model_service_keeps_the_models_and_nothing_else(asked: Asked, environment: str) -> None:
+    service, models = f"{environment}-model-service", asked.bucket("pingvas-models-shared")
+    for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"):
+        assert asked.may(service, action, f"{models}/lora/1.safetensors")
+        assert not asked.may(service, action, f"{asked.bucket(f'pingvas-{environment}-images')}/images/1/1/0.png")
+
+
+@pytest.mark.parametrize("workload", APPLICATIONS)
+def test_no_application_reaches_the_other_environments_pictures(asked: Asked, workload: str) -> None:
+    other = asked.bucket(f"pingvas-{OTHER[workload.split('-', maxsplit=1)[0]]}-images")
+    for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:GetObjectVersion"):
+        for key in ("images/1/1/0.png", "inputs/1.png"):
+            assert not asked.may(workload, action, f"{other}/{key}")
+    assert not asked.may(workload, "s3:ListBucket", other)
+
+
+@pytest.mark.parametrize("workload", APPLICATIONS)
+def test_the_storage_key_opens_an_applications_own_buckets_only(asked: Asked, workload: str) -> None:
+    environment = workload.split("-", maxsplit=1)[0]
+    own = "pingvas-models-shared" if workload.endswith("model-service") else f"pingvas-{environment}-images"
+    s3 = f"s3.{asked.region}.amazonaws.com"
+
+    def opens(bucket: str, via: str = s3, key: str = "storage", action: str = "kms:Decrypt") -> bool:
+        return asked.decrypts(
+            workload, key, action, **{"kms:ViaService": via, "kms:EncryptionContext:aws:s3:arn": asked.bucket(bucket)}
+        )
+
+    assert opens(own)
+    assert opens(own, action="kms:GenerateDataKey")
+    assert opens(f"{own}") is not opens(f"pingvas-{OTHER[environment]}-images")
+    assert not opens("pingvas-backups")
+    assert not opens(own, via=f"ec2.{asked.region}.amazonaws.com")
+    for key in ("secrets", "data", "cluster"):
+        assert not opens(own, key=key)
+    assert not asked.decrypts(workload, "storage"), "never by itself, past S3"
+
+
+def test_external_secrets_read_their_environments_path_and_no_other(asked: Asked, environment: str) -> None:
+    role = f"{environment}-external-secrets"
+    for path, secret in SECRETS.items():
+        own = secret.environment == environment
+        assert asked.may(role, "secretsmanager:GetSecretValue", asked.secret(path)) is own, path
+        opened = asked.decrypts(
+            role,
+            "secrets",
+            **{
+                "kms:ViaService": f"secretsmanager.{asked.region}.amazonaws.com",
+                "kms:EncryptionContext:SecretARN": asked.secret(path),
+            },
+        )
+        assert opened is own, path
+        assert not asked.may(role, "secretsmanager:PutSecretValue", asked.secret(path))
+    assert not asked.may(role, "secretsmanager:GetSecretValue", asked.secret(f"pingvas/{environment}ish/jwt-secret"))
+    assert not asked.may(role, "secretsmanager:GetSecretValue", asked.secret("rds!cluster-1"))
+
+
+def test_shared_secrets_and_the_masters_have_readers_of_their_own(asked: Asked) -> None:
+    published = asked.templates.one("AWS::SSM::Parameter", Name="/pingvas/aurora/master-secret-arn")
+    assert asked.policies.resolve(published.properties["Value"], "Data") == asked.master
+    readers = [name for name in WORKLOADS if asked.may(name, "secretsmanager:GetSecretValue", asked.master)]
+    assert readers == ["bootstrap-external-secrets"]
+    shared = asked.secret("pingvas/shared/pagerduty")
+    readers = [name for name in WORKLOADS if asked.may(name, "secretsmanager:GetSecretValue", shared)]
+    assert readers == ["shared-external-secrets"]
+
+
+def test_no_application_reads_a_secret_by_itself(asked: Asked) -> None:
+    for workload in APPLICATIONS:
+        for path in SECRETS:
+            assert not asked.may(workload, "secretsmanager:GetSecretValue", asked.secret(path))
+
+
+def test_the_load_balancer_controller_registers_with_our_ten_target_groups_and_changes_nothing(asked: Asked) -> None:
+    def group(name: str) -> str:
+        return f"arn:aws:elasticloadbalancing:{asked.region}:{ACCOUNT}:targetgroup/{name}/0123456789abcdef"
+
+    made = [
+        str(one.properties["Name"]) for one in asked.templates.resources("AWS::ElasticLoadBalancingV2::TargetGroup")
+    ]
+    assert len(made) == len(CLUSTER_ENVIRONMENTS) * len(SERVICES) == 10
+    controller = "aws-load-balancer-controller"
+    for action in ("elasticloadbalancing:RegisterTargets", "elasticloadbalancing:DeregisterTargets"):
+        assert all(asked.may(controller, action, group(name)) for name in made)
+        assert not asked.may(controller, action, group("somebody-elses"))
+        assert not asked.may(controller, action, group(f"{made[0]}-2"))
+    assert asked.may(controller, "elasticloadbalancing:DescribeTargetHealth", "*")
+    for action in ("CreateLoadBalancer", "ModifyRule", "DeleteTargetGroup", "ModifyTargetGroup"):
+        assert not asked.may(controller, f"elasticloadbalancing:{action}", group(made[0]))
+    for action in ("ec2:AuthorizeSecurityGroupIngress", "ec2:CreateSecurityGroup"):
+        assert not asked.may(controller, action, asked.ec2("security-group/sg-1"))
+
+
+def test_the_efs_driver_mounts_our_access_points_and_makes_none(asked: Asked, templates: Templates) -> None:
+    (files,) = templates.resources("AWS::EFS::FileSystem")
+    points = [asked.policies.arn(one) for one in templates.resources("AWS::EFS::AccessPoint")]
+    system = asked.policies.arn(files)
+    assert len(points) >= 2
+    for point in points:
+        assert asked.may(
+            "efs-csi", "elasticfilesystem:ClientMount", system, **{"elasticfilesystem:AccessPointArn": point}
+        )
+    assert not asked.may("efs-csi", "elasticfilesystem:ClientMount", system), "never past an access point"
+    other = {"elasticfilesystem:AccessPointArn": f"{points[0]}x"}
+    assert not asked.may("efs-csi", "elasticfilesystem:ClientMount", system, **other)
+    for action in ("ClientRootAccess", "CreateAccessPoint", "DeleteAccessPoint", "DeleteFileSystem"):
+        assert not asked.may("efs-csi", f"elasticfilesystem:{action}", system, **other)
+
+
+def test_the_role_that_mounts_is_one_that_the_file_system_admits(asked: Asked, templates: Templates) -> None:
+    (files,) = templates.resources("AWS::EFS::FileSystem")
+    (document,) = asked.policies.of(files)
+    role = asked.policies.arn(asked.policies.role(WORKLOADS["efs-csi"].role))
+    point = asked.policies.arn(next(iter(templates.resources("AWS::EFS::AccessPoint"))))
+    request = Request(
+        action="elasticfilesystem:ClientMount",
+        resource=asked.policies.arn(files),
+        principal=role,
+        context={
+            "aws:PrincipalArn": role,
+            "elasticfilesystem:AccessPointArn": point,
+            "elasticfilesystem:AccessedViaMountTarget": "true",
+            "aws:SecureTransport": "true",
+        },
+    )
+    assert allowed(request, resource=[document])
+
+
+def test_metrics_are_read_and_not_written(asked: Asked) -> None:
+    assert asked.may("cloudwatch-exporter", "cloudwatch:GetMetricData", "*")
+    assert asked.may("cloudwatch-exporter", "tag:GetResources", "*")
+    for action in ("cloudwatch:PutMetricData", "cloudwatch:DeleteAlarms", "ec2:DescribeInstances"):
+        assert not asked.may("cloudwatch-exporter", action, "*")
+
+
+def test_fluent_bit_writes_container_logs_and_reads_none(asked: Asked) -> None:
+    group = f"arn:aws:logs:{asked.region}:{ACCOUNT}:log-group:/aws/eks/{NAME}/logs"
+    assert asked.may("fluent-bit", "logs:CreateLogStream", f"{group}:log-stream:pod")
+    assert asked.may("fluent-bit", "logs:PutLogEvents", f"{group}:log-stream:pod")
+    audit = group.replace("/logs", "/cluster")
+    assert not asked.may("fluent-bit", "logs:PutLogEvents", f"{audit}:log-stream:kube-apiserver-audit-1")
+    assert not asked.may("fluent-bit", "logs:GetLogEvents", f"{group}:log-stream:pod")
+    assert not asked.may("fluent-bit", "logs:DeleteLogGroup", group)
+    logs = asked.bucket("pingvas-logs-shared")
+    assert asked.may("fluent-bit", "s3:PutObject", f"{logs}/containers/prod/2026/11/22/1.gz")
+    assert not asked.may("fluent-bit", "s3:PutObject", f"{logs}/alb/1.gz")
+    assert not asked.may("fluent-bit", "s3:GetObject", f"{logs}/containers/prod/2026/11/22/1.gz")
+    assert not asked.may("fluent-bit", "s3:DeleteObject", f"{logs}/containers/prod/2026/11/22/1.gz")
+
+
+def test_velero_keeps_its_backups_and_snapshots_this_clusters_volumes_only(asked: Asked) -> None:
+    backups = asked.bucket("pingvas-backups")
+    for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"):
+        assert asked.may("velero", action, f"{backups}/backups/1/velero-backup.json")
+        assert not asked.may("velero", action, f"{asked.bucket('pingvas-prod-images')}/images/1/1/0.png")
+    owned = {f"aws:ResourceTag/{OWNED_TAG}": "owned"}
+    volume, snapshot = asked.ec2("volume/vol-1"), asked.ec2("snapshot/snap-1", account="")
+    assert asked.may("velero", "ec2:CreateSnapshot", volume, **owned)
+    assert not asked.may("velero", "ec2:CreateSnapshot", volume)
+    assert asked.may("velero", "ec2:CreateSnapshot", snapshot, **{"aws:RequestTag/velero.io/backup": "daily"})
+    assert not asked.may("velero", "ec2:CreateSnapshot", snapshot)
+    own = {**owned, "aws:ResourceTag/velero.io/backup": "daily"}
+    for action in ("ec2:DeleteSnapshot", "ec2:CreateVolume"):
+        assert asked.may("velero", action, snapshot, **own)
+        assert not asked.may("velero", action, snapshot, **owned), "a snapshot that it did not make"
+    assert asked.may("velero", "ec2:CreateVolume", volume, **{f"aws:RequestTag/{OWNED_TAG}": "owned"})
+    assert not asked.may("velero", "ec2:CreateVolume", volume)
+    assert asked.may("velero", "ec2:CreateTags", snapshot, **{"ec2:CreateAction": "CreateSnapshot"})
+    assert not asked.may("velero", "ec2:CreateTags", volume), "it would make any volume the cluster's"
+    assert not asked.may("velero", "ec2:DeleteVolume", volume, **owned)
+
+
+@pytest.mark.parametrize("workload", ["karpenter", "ebs-csi", "velero"])
+def test_the_volume_key_is_used_by_ec2_alone(asked: Asked, workload: str) -> None:
+    ec2 = {"kms:ViaService": f"ec2.{asked.region}.amazonaws.com"}
+    for action in ("kms:GenerateDataKeyWithoutPlaintext", "kms:Decrypt", "kms:ReEncryptFrom"):
+        assert asked.decrypts(workload, "cluster", action, **ec2)
+        assert not asked.decrypts(workload, "cluster", action), "Kubernetes' secrets are under the same key"
+    assert asked.decrypts(workload, "cluster", "kms:CreateGrant", **ec2, **{"kms:GrantIsForAWSResource": "true"})
+    assert not asked.decrypts(workload, "cluster", "kms:CreateGrant", **ec2, **{"kms:GrantIsForAWSResource": "false"})
+    assert not asked.decrypts(workload, "data", **ec2)
