@@ -64,13 +64,13 @@ class ObservabilityStack(PlatformStack):
         for one in SEVERITIES:
             self.publish(f"topics/{one}", self.topics.arns[one])
 
-    def _watched(self, ingress: IngressStack, data: DataStack, edge: EdgeStack, runbook: str) -> Watched:
+    def _watched(self, ingress: IngressStack, data: DataStack, edge: EdgeStack | None, runbook: str) -> Watched:
         return Watched(
             region=self.settings.region,
             load_balancer=ingress.alb.attr_load_balancer_full_name,
             target_groups={key: one.attr_target_group_full_name for key, one in ingress.target_groups.items()},
             file_system=data.file_system.ref,
-            distributions={name: one.ref for name, one in edge.distributions.items()},
+            distributions={name: one.ref for name, one in edge.distributions.items()} if edge else {},
             alarms=self.alarms.names,
             maximum_acu=self.settings.aurora_max_acu,
             runbook=runbook,
