@@ -4,6 +4,7 @@ Whole processes, validator off in both, interleaved; the ratio is of the medians
 """
 
 import ast
+import json
 import statistics
 import subprocess
 import sys
@@ -34,7 +35,9 @@ def imports() -> str:
 
 
 def measure(program: list[str], outdir: str) -> float:
-    environment = toolchain.environment({"CDK_VALIDATION": "false", "CDK_OUTDIR": outdir, "PYTHONPATH": str(PROJECT)})
+    context = json.dumps(json.loads((PROJECT / "cdk.json").read_text(encoding="utf-8"))["context"])
+    more = {"CDK_VALIDATION": "false", "CDK_OUTDIR": outdir, "CDK_CONTEXT_JSON": context, "PYTHONPATH": str(PROJECT)}
+    environment = toolchain.environment(more)
     began = time.perf_counter()
     subprocess.run(program, cwd=PROJECT, env=environment, check=True, capture_output=True)
     return time.perf_counter() - began

@@ -64,13 +64,26 @@ class Templates(dict[str, dict[str, Any]]):
         return found[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What one synthesis made: templates, and which stacks refuse deletion."""
+
+    templates: Templates
+    protected: Mapping[str, bool]
+
+
 def synthesize(**context: Any) -> Templates:
-    """What `cdk synth -c name=value ...` writes, made in this process with the committed cdk.json."""
+    """The templates that `cdk synth -c name=value ...` writes, made in this process with the committed cdk.json."""
+    return assembly(**context).templates
+
+
+def assembly(**context: Any) -> Assembly:
+    """The same with what stands beside the templates."""
     return _synthesize(json.dumps(context, sort_keys=True))
 
 
 @cache
-def _synthesize(context: str) -> Templates:
+def _synthesize(context: str) -> Assembly:
     os.environ["CDK_VALIDATION"] = "false"  # the validator costs seconds; the gated synthesis has it on
     from app import wire
     from stacks.components.stack import PlatformApp
@@ -81,10 +94,12 @@ def _synthesize(context: str) -> Templates:
         given = {**committed, "aws:cdk:enable-path-metadata": True, **json.loads(context)}
         app = PlatformApp(outdir=out, context=given, analytics_reporting=False)
         wire(app, read(app.node.try_get_context))
-        assembly = app.synth()
-        templates = Templates({stack.hierarchical_id: stack.template for stack in assembly.stacks})
+        app.synth()
         artifacts = json.loads((Path(out) / "manifest.json").read_text())["artifacts"]
-        templates.dependencies = {
-            name: {one for one in artifacts[name].get("dependencies", ()) if one in templates} for name in templates
-        }
-        return templates
+        stacks = {name: one for name, one in artifacts.items() if one["type"] == "aws:cloudformation:stack"}
+        templates = Templates({name: json.loads((Path(out) / f"{name}.template.json").read_text()) for name in stacks})
+    templates.dependencies = {name: set(one.get("dependencies", ())) & stacks.keys() for name, one in stacks.items()}
+    return Assembly(
+        templates,
+        protected={name: bool(one["properties"].get("terminationProtection")) for name, one in stacks.items()},
+    )
