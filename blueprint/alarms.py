@@ -457,10 +457,16 @@ MAX_CONNECTIONS_BYTES = 9_531_392
 capacity unit has 2 GiB, of which PostgreSQL sees about nine tenths: 4 units let 823 in."""
 
 
-def connections(capacity: float) -> int:
-    """Four fifths of the connections that Aurora PostgreSQL lets in at a capacity, in Aurora capacity units.
+MAX_CONNECTIONS_OF_SMALL = 2_000
+"""However large it may grow, a cluster whose minimum is 0.5 units or less lets no more in (Aurora user guide, "Maximum
+connections for Aurora Serverless v2")."""
 
-    >>> connections(4)
-    648
+
+def connections(*, minimum: float, maximum: float) -> int:
+    """Four fifths of the connections that Aurora PostgreSQL lets in between two capacities, in Aurora capacity units.
+
+    >>> connections(minimum=0.5, maximum=4), connections(minimum=0.5, maximum=64)
+    (648, 1600)
     """
-    return int(0.8 * 0.9 * capacity * 2 * GIB / MAX_CONNECTIONS_BYTES)
+    admitted = 0.9 * maximum * 2 * GIB / MAX_CONNECTIONS_BYTES
+    return int(0.8 * (min(admitted, MAX_CONNECTIONS_OF_SMALL) if minimum <= 0.5 else admitted))

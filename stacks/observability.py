@@ -17,7 +17,8 @@ from stacks.cluster import ClusterStack
 from stacks.components.alarms import Alarms, SpotNotice
 from stacks.components.budgets import Budgets, CostReport
 from stacks.components.dashboard import Dashboard, Watched
-from stacks.components.notifications import RULE_PREFIX, Notices, Topics
+from stacks.components.notices import Notices
+from stacks.components.notifications import RULE_PREFIX, Topics
 from stacks.components.stack import PlatformStack
 from stacks.data import DataStack
 from stacks.edge import EdgeStack
@@ -73,15 +74,20 @@ class ObservabilityStack(PlatformStack):
             distributions={name: one.ref for name, one in edge.distributions.items()} if edge else {},
             alarms=self.alarms.names,
             maximum_acu=self.settings.aurora_max_acu,
+            connections=self._connections,
             runbook=runbook,
         )
+
+    @property
+    def _connections(self) -> int:
+        return connections(minimum=self.settings.aurora_min_acu, maximum=self.settings.aurora_max_acu)
 
     def _database(self) -> None:
         for role in ("writer", "reader")[: 1 + AURORA.readers]:
             self.alarms.metric("aurora-cpu", _aurora(role), of=role)
         writer = _aurora("writer")
         self.alarms.metric("aurora-capacity", writer)
-        self.alarms.metric("aurora-connections", writer, threshold=connections(self.settings.aurora_max_acu))
+        self.alarms.metric("aurora-connections", writer, threshold=self._connections)
         self.alarms.metric("aurora-local-storage", writer)
 
     def _caches(self) -> None:

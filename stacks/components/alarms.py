@@ -14,7 +14,8 @@ from blueprint.environments import EnvironmentName
 from blueprint.notices import Severity
 from stacks.components.excuse import excuse
 from stacks.components.functions import SmallFunction
-from stacks.components.notifications import RULE_PREFIX, Topics, target
+from stacks.components.notices import target
+from stacks.components.notifications import RULE_PREFIX, Topics
 from stacks.components.statements import allow
 
 Dimensions = Mapping[str, str]

@@ -13,7 +13,7 @@ from aws_cdk import Aws
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from blueprint.alarms import ALARMS, connections
+from blueprint.alarms import ALARMS
 from blueprint.cluster import CONTAINER_LOG_GROUP
 from blueprint.cluster import NAME as CLUSTER
 from blueprint.data import AURORA, CACHES
@@ -44,6 +44,7 @@ class Watched:
     distributions: Mapping[str, str]
     alarms: Sequence[str]
     maximum_acu: float
+    connections: int
     runbook: str
 
 
@@ -250,7 +251,7 @@ def _aurora(graph: _Graphs, watched: Watched) -> list[dict[str, Any]]:
             "Aurora connections",
             roles("DatabaseConnections"),
             stat="Maximum",
-            limits={"aurora-connections (warning)": connections(watched.maximum_acu)},
+            limits={"aurora-connections (warning)": watched.connections},
         ),
     ]
 

@@ -124,7 +124,7 @@ def _table(title: str, day: Mapping[str, Decimal], month: Mapping[str, Decimal],
     shown, others = ordered[:lines], ordered[lines:]
     rows = [(name, day.get(name, ZERO), month[name]) for name in shown]
     if others:
-        rows.append((f"{len(others)} others", _sum(day, others), _sum(month, others)))
+        rows.append((f"{len(others)} other{'s' if len(others) > 1 else ''}", _sum(day, others), _sum(month, others)))
     return [
         f"{title:<48}{'day':>12}{'month':>12}",
         *(f"  {name[:44]:<46}{_money(one):>12}{_money(all_):>12}" for name, one, all_ in rows),
