@@ -79,7 +79,7 @@ class Aurora:
     maintenance: Window = Window(19, 0, 30, day="sun")
     instance_maintenance: tuple[Window, ...] = (Window(18, 30, 30, day="sun"), Window(18, 0, 30, day="sun"))
     """Of the writer, then of each reader: a reader is done before the writer, never both at once."""
-    pool: int = 5
+    pool: int = 4
     """Connections that a process keeps to one endpoint as one role (PINGVAS_DATABASE_POOL). The services' own default,
     10, would ask the writer for more than the largest capacity holds when both environments run at their maxima."""
     certificate: str = "rds-ca-rsa2048-g1"
@@ -279,6 +279,9 @@ class LogPrefixes:
 
 
 AURORA = Aurora()
+CONNECTIONS: MappingProxyType[float, int] = MappingProxyType({1: 189, 4: 823, 8: 1669, 16: 3360, 32: 5000})
+"""Connections that Aurora PostgreSQL takes, by the cluster's maximum capacity (Aurora user guide, "Maximum connections
+for Aurora Serverless v2"); a minimum of 0 or 0.5 bounds them at 2000."""
 ROTATION = Rotation()
 CACHES: MappingProxyType[str, Cache] = MappingProxyType(
     {

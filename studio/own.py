@@ -36,14 +36,16 @@ def check_database(settings: Settings, *names: str) -> None:
     """Signs in to the database as each of these settings says. Raises SetupError for one that does not let us in."""
     import psycopg
 
+    from services.kernel.addresses import libpq
+
     for name in names:
         address: SecretStr | None = getattr(settings, name)
         if address is None or not address.get_secret_value():
             continue
         url = address.get_secret_value()
         try:
-            psycopg.connect(url.replace(f"{DRIVER}://", "postgresql://", 1), connect_timeout=CONNECT_SECONDS).close()
-        except psycopg.Error as error:
+            psycopg.connect(libpq(url), connect_timeout=CONNECT_SECONDS).close()
+        except (psycopg.Error, OSError) as error:
             raise SetupError(
                 f"The database of {_variable(name)} cannot be reached: {reason(error, url)}",
                 advice=f"Start it, or correct {_variable(name)}; without the variables a database of the studio's own "

@@ -63,14 +63,16 @@ def _services(state: State) -> list[Part]:
 def _postgres(parts: Parts, settings: Settings) -> Part:
     import psycopg
 
-    url = settings.require("database_url").get_secret_value().replace("postgresql+psycopg://", "postgresql://")
+    from services.kernel.addresses import libpq
+
     kind = "embedded" if parts.postgres else "yours"
     try:
-        with psycopg.connect(url, connect_timeout=int(_SECONDS)) as connection:
+        url = settings.require("database_url").get_secret_value()
+        with psycopg.connect(libpq(url), connect_timeout=int(_SECONDS)) as connection:
             info = connection.info
             version = info.server_version
             detail = f"{kind}, {version // 10000}.{version % 10000} at {info.host}:{info.port}"
-    except psycopg.Error as error:
+    except (psycopg.Error, OSError) as error:
         return _part("postgres", "down", str(error).strip().splitlines()[0])
     return _part("postgres", "ok", detail)
 

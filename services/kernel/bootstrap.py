@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from blueprint.environments import DATABASE, ENVIRONMENTS, ROLES, Environment, EnvironmentName
-from services.kernel.tls import with_authorities
+from services.kernel.addresses import libpq
 
 _LOCK = 7_461_820_335
 """Advisory lock of all bootstraps on one server: roles are shared by its databases."""
@@ -62,7 +62,7 @@ def bootstrap(
     if missing:
         raise BootstrapError(f"no password for the role {', '.join(missing)}")
     names = _Names(ENVIRONMENTS[environment])
-    url = with_authorities(admin_url).replace("postgresql+psycopg://", "postgresql://", 1)
+    url = libpq(admin_url)
     with psycopg.connect(url, autocommit=True) as server:
         server.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone():

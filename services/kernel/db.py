@@ -7,6 +7,7 @@ can be sent to a replica, and a function's signature says whether it may change 
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +17,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from services.kernel.addresses import password_file, with_authorities
 from services.kernel.errors import UnavailableError
 from services.kernel.settings import Settings
-from services.kernel.tls import with_authorities
 
 SET_TENANT = sa.text("SELECT set_config('app.user_id', :user_id, true) AS tenant").columns(sa.column("tenant"))
 POOL_SECONDS = 10
@@ -133,13 +134,28 @@ class Database:
 def sync_engine(settings: Settings, *, role: str, pool: int = 4) -> sa.Engine:
     """The same for code without an event loop: the GPU worker's threads and migrations."""
     url = settings.require(f"database_{role}_url").get_secret_value()
-    return sa.create_engine(with_authorities(url), pool_size=pool, max_overflow=2, **_options(settings))
+    address, file = password_file(with_authorities(url))
+    engine = sa.create_engine(address, pool_size=pool, max_overflow=2, **_options(settings))
+    _sign_in_with(file, engine)
+    return engine
 
 
 def _engine(url: str, settings: Settings) -> AsyncEngine:
-    return create_async_engine(
-        with_authorities(url), pool_size=settings.database_pool, max_overflow=0, **_options(settings)
-    )
+    address, file = password_file(with_authorities(url))
+    engine = create_async_engine(address, pool_size=settings.database_pool, max_overflow=0, **_options(settings))
+    _sign_in_with(file, engine.sync_engine)
+    return engine
+
+
+def _sign_in_with(file: Path | None, engine: sa.Engine) -> None:
+    """Reads the password anew for each connection, so that one that rotates needs no restart."""
+    if file is None:
+        return
+
+    def read(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
+        parameters["password"] = file.read_text().strip()
+
+    sa.event.listen(engine, "do_connect", read)
 
 
 def _options(settings: Settings) -> dict[str, Any]:

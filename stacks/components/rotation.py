@@ -169,7 +169,7 @@ class DatabaseRotation(Construct):
         excuse(
             function,
             "AwsSolutions-L1",
-            "Python 3.13 is the version that the function's tests and all functions of the platform share",
+            "Python 3.13 is supported by Lambda until 2029, and the platform's functions share one version",
         )
         excuse(
             function,

@@ -3,19 +3,21 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 import redis
 import sqlalchemy as sa
+from psycopg import sql
 from pydantic import SecretStr
 
 from blueprint.data import RDS_AUTHORITIES
 from blueprint.environments import LOCAL
 from services.kernel import redis as kernel_redis
+from services.kernel.addresses import libpq, with_authorities
 from services.kernel.bootstrap import bootstrap
 from services.kernel.db import Database, DatabaseUnavailableError, sync_engine
 from services.kernel.queue import PublishError, celery_app
 from services.kernel.settings import Settings
-from services.kernel.tls import with_authorities
 from studio.postgres import Postgres
 from studio.processes import LOOPBACK
 from studio.valkey import Valkey
@@ -74,6 +76,50 @@ def test_workers_and_migrations_too(over_tls: Settings) -> None:
     engine.dispose()
 
 
+async def test_a_password_that_rotates_is_read_anew_for_each_connection(
+    over_tls: Settings, postgres: Postgres, passwords: dict[str, str], tmp_path: Path
+) -> None:
+    """As in a pod: the URL names the file of a mounted Secret, which follows what the rotation wrote."""
+    file, role = tmp_path / "password", LOCAL.role("app")
+    address = sa.make_url(over_tls.database_url.get_secret_value())
+    named = address._replace(password=None).update_query_pairs([("passwordfile", str(file))])
+    url = SecretStr(named.render_as_string(hide_password=False))
+    db = Database(over_tls.model_copy(update={"database_url": url, "database_reader_url": None, "database_pool": 2}))
+    who = sa.text("SELECT current_user, pg_sleep(0.05)")
+    try:
+        file.write_text(passwords["app"] + "\n")
+        async with db.read() as old:
+            assert await old.scalar(who) == role
+            change_password(postgres, role, "rotated")
+            assert await old.scalar(who) == role, "a connection outlives its password"
+            with pytest.raises(DatabaseUnavailableError):
+                await db.check()
+            file.write_text("rotated")
+            async with db.read() as new:
+                assert await new.scalar(who) == role
+    finally:
+        change_password(postgres, role, passwords["app"])
+        await db.close()
+
+
+def change_password(postgres: Postgres, role: str, password: str) -> None:
+    with psycopg.connect(postgres.admin_url.replace("+psycopg", ""), autocommit=True) as connection:
+        statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), password)
+        connection.execute(statement)
+
+
+def test_workers_read_it_too(over_tls: Settings, passwords: dict[str, str], tmp_path: Path) -> None:
+    assert over_tls.database_worker_url is not None
+    (tmp_path / "password").write_text(passwords["worker"])
+    address = sa.make_url(over_tls.database_worker_url.get_secret_value())
+    named = address._replace(password=None).update_query_pairs([("passwordfile", str(tmp_path / "password"))])
+    url = SecretStr(named.render_as_string(hide_password=False))
+    engine = sync_engine(over_tls.model_copy(update={"database_worker_url": url}), role="worker")
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT current_user")) == LOCAL.role("worker")
+    engine.dispose()
+
+
 def test_a_server_that_rds_did_not_sign_is_refused(over_tls: Settings) -> None:
     engine = sync_engine(over_tls, role="owner")
     with pytest.raises(sa.exc.OperationalError, match="certificate verify failed"):
@@ -95,6 +141,16 @@ def test_the_bootstrap_verifies_whom_it_gives_the_masters_password(
     with pytest.raises(Exception, match="certificate verify failed"):
         bootstrap(url, LOCAL.name, passwords)
     bootstrap(f"{url}&sslrootcert={files.authority}", LOCAL.name, passwords)
+
+
+def test_psycopg_itself_gets_the_password_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "word").write_text("p/w@1\n")
+    url = f"postgresql+psycopg://app@{HOST}:5432/pingvas_saas?passwordfile={tmp_path}/word&sslmode=verify-full"
+    given = psycopg.conninfo.conninfo_to_dict(libpq(url))
+    assert (given["user"], given["password"], given["host"]) == ("app", "p/w@1", HOST)
+    assert (given["dbname"], given["sslrootcert"]) == ("pingvas_saas", str(RDS_AUTHORITIES))
+    with pytest.raises(OSError, match="missing"):
+        libpq(f"postgresql+psycopg://app@{HOST}/pingvas_saas?passwordfile=/missing")
 
 
 @pytest.mark.parametrize("mode", ["verify-full", "verify-ca"])

@@ -1,16 +1,22 @@
 """The data stack as a whole, Aurora, and the rotation of its roles' passwords."""
 
+import inspect
+from math import ceil
+
 import pytest
 from cryptography import x509
 
-from blueprint.data import AURORA, CACHES, EFS, ROTATION, authority
-from blueprint.environments import DATABASE
+from blueprint.contract import SETTINGS
+from blueprint.data import AURORA, CACHES, CONNECTIONS, EFS, ROTATION, authority
+from blueprint.environments import CLUSTER_ENVIRONMENTS, DATABASE
 from blueprint.regions import REGIONS
 from blueprint.secrets import DATABASE_KEYS, SECRETS
+from blueprint.services import SERVICES
+from services.kernel.db import sync_engine
 from tests.support.data import group, key, named, one, tier
 from tests.support.iam import Request, evaluate
 from tests.support.policies import ACCOUNT, Policies
-from tests.support.templates import Templates, synthesize
+from tests.support.templates import PROJECT, Templates, synthesize
 
 DATABASE_SECRETS = [secret for secret in SECRETS.values() if secret.username]
 ATTACHED = ("engine", "host", "port", "dbname")
@@ -130,6 +136,22 @@ class TestAurora:
             "SecondsUntilAutoPause": AURORA.auto_pause_seconds,
         }
         assert 300 <= AURORA.auto_pause_seconds <= 86_400
+
+    def test_it_takes_the_connections_of_both_environments_at_their_maxima(self) -> None:
+        """A rollout's surge of a quarter included; the reader gets less, since the worker's role never asks it."""
+        services = [path for path in (PROJECT / "services").iterdir() if path.name in SERVICES]
+        as_worker = [
+            path for path in services if any('role="worker"' in code.read_text() for code in path.glob("*.py"))
+        ]
+        assert len(services) == 5
+        assert len(as_worker) == 3
+        pool = int(SETTINGS["PINGVAS_DATABASE_POOL"].constant)
+        worker = inspect.signature(sync_engine).parameters["pool"].default + 2
+        wanted = sum(
+            ceil(one.replicas.maximum * 1.25) * (len(services) + len(as_worker)) * pool + one.workers.maximum * worker
+            for one in CLUSTER_ENVIRONMENTS
+        )
+        assert 500 < wanted <= min(CONNECTIONS[AURORA.maximum_acu], 2000) - 20, "the last ones are AWS's own"
 
     def test_every_region_has_the_authority_that_clients_verify_with(self) -> None:
         for name in REGIONS:
