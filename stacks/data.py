@@ -2,7 +2,6 @@
 
 from constructs import Construct
 
-from blueprint.cluster import KARPENTER_NODE_ROLE, SYSTEM_NODE_ROLE
 from blueprint.contract import redis_endpoint
 from blueprint.data import BACKUPS
 from blueprint.secrets import SECRETS
@@ -17,8 +16,8 @@ from stacks.network import NetworkStack
 from stacks.security import SecurityStack
 from stacks.settings import Settings
 
-MOUNTERS = (SYSTEM_NODE_ROLE, KARPENTER_NODE_ROLE, WORKLOADS["efs-csi"].role)
-"""Who mounts the shared files for pods: the CSI driver, by its own role or by its node's."""
+MOUNTERS = (WORKLOADS["efs-csi"].role,)
+"""Who mounts the shared files, for every pod: the CSI driver. Nodes themselves do not, or any pod could as its node."""
 
 
 class DataStack(PlatformStack):

@@ -140,20 +140,20 @@ class TestFiles:
         assert dict(EFS.kinds) == {"models": WORKER.model_kinds, "shared": ("workflows", "styles")}
         assert {f"/{name}" for name, _ in EFS.kinds} == {WORKER.models_mount, WORKER.shared_mount}
 
-    NODE = f"arn:aws:iam::{ACCOUNT}:role/{KARPENTER_NODE_ROLE}"
+    DRIVER = f"arn:aws:iam::{ACCOUNT}:role/{WORKLOADS['efs-csi'].role}"
 
     @pytest.mark.parametrize(
         ("principal", "change", "decision"),
         [
-            (NODE, {}, "allow"),
-            (f"arn:aws:iam::{ACCOUNT}:role/{SYSTEM_NODE_ROLE}", {}, "allow"),
-            (f"arn:aws:iam::{ACCOUNT}:role/{WORKLOADS['efs-csi'].role}", {}, "allow"),
+            (DRIVER, {}, "allow"),
+            (f"arn:aws:iam::{ACCOUNT}:role/{SYSTEM_NODE_ROLE}", {}, "none"),
+            (f"arn:aws:iam::{ACCOUNT}:role/{KARPENTER_NODE_ROLE}", {}, "none"),
             (f"arn:aws:iam::{ACCOUNT}:role/pingvas-dev-gallery-service", {}, "none"),
-            (f"arn:aws:iam::{OTHER_ACCOUNT}:role/{KARPENTER_NODE_ROLE}", {}, "none"),
+            (f"arn:aws:iam::{OTHER_ACCOUNT}:role/{WORKLOADS['efs-csi'].role}", {}, "none"),
             (ANONYMOUS, {}, "none"),
-            (NODE, {"aws:SecureTransport": "false"}, "deny"),
-            (NODE, {"elasticfilesystem:AccessPointArn": None}, "deny"),
-            (NODE, {"elasticfilesystem:AccessedViaMountTarget": "false"}, "none"),
+            (DRIVER, {"aws:SecureTransport": "false"}, "deny"),
+            (DRIVER, {"elasticfilesystem:AccessPointArn": None}, "deny"),
+            (DRIVER, {"elasticfilesystem:AccessedViaMountTarget": "false"}, "none"),
         ],
     )
     @pytest.mark.parametrize("action", ["ClientMount", "ClientWrite"])
@@ -162,7 +162,7 @@ class TestFiles:
     ) -> None:
         assert self.decide(policies, action, principal, change) == decision
 
-    @pytest.mark.parametrize("principal", [NODE, ANONYMOUS])
+    @pytest.mark.parametrize("principal", [DRIVER, ANONYMOUS])
     def test_nobody_is_root_in_it(self, policies: Policies, principal: str) -> None:
         assert self.decide(policies, "ClientRootAccess", principal, {}) == "deny"
 
