@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from blueprint.cluster import NAME as CLUSTER
 from blueprint.contract import PREFIX as PARAMETERS
 from blueprint.data import ASSETS_BUCKET, AURORA, BUCKETS, LOGS_BUCKET, image_bucket
 from blueprint.delivery import REPOSITORY_PREFIX
@@ -208,8 +209,8 @@ def _resources(settings: Settings) -> dict[str, list[str]]:
             f"arn:aws:elasticache:{region}:{account}:snapshot:pingvas-*",
         ],
         "nodegroups": [
-            f"arn:aws:eks:{region}:{account}:cluster/pingvas-*",
-            f"arn:aws:eks:{region}:{account}:nodegroup/pingvas-*/*/*",
+            f"arn:aws:eks:{region}:{account}:cluster/{CLUSTER}",
+            f"arn:aws:eks:{region}:{account}:nodegroup/{CLUSTER}/*/*",
         ],
         "images": [f"arn:aws:ecr:{region}:{account}:repository/{REPOSITORY_PREFIX}/*"],
         "distributions": [f"arn:aws:cloudfront::{account}:distribution/*"],
