@@ -239,6 +239,9 @@ class Policies:
             case "Fn::ImportValue":
                 exporter, exported = self._exports[str(self.resolve(argument, stack))]
                 return self.resolve(exported, exporter)
+            case "Fn::GetStackOutput":
+                other = argument["StackName"].removeprefix("Pingvas")
+                return self.resolve(self.templates[other]["Outputs"][argument["OutputName"]]["Value"], other)
             case "Fn::Select":
                 return self.resolve(argument[1], stack)[int(argument[0])]
             case "Fn::Split":
@@ -294,7 +297,7 @@ class Policies:
         return _SUB.sub(value, text).replace("${!", "${")
 
     def _region(self, stack: str) -> str:
-        return "us-east-1" if stack == "EdgeGlobal" else self.region
+        return "us-east-1" if stack in ("EdgeGlobal", "EdgeLogs") else self.region
 
     def _document(self, document: Any, stack: str) -> Document:
         return self.resolve(document, stack)  # type: ignore[no-any-return]
