@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aws_cdk import Aws
+from aws_cdk import Aws, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from stacks.components.excuse import excuse
+from stacks.components.logs import log_group
 from stacks.components.statements import Statement, allow, document
 
 FUNCTIONS = Path(__file__).parents[1] / "functions"
@@ -41,12 +41,13 @@ class SmallFunction(Construct):
     ) -> None:
         super().__init__(scope, id_)
         physical = f"pingvas-{name}"
-        log = logs.CfnLogGroup(
+        log = log_group(
             self,
             "Log",
             log_group_name=f"/aws/lambda/{physical}",
-            retention_in_days=LOG_DAYS,
-            kms_key_id=logs_key.key_arn,
+            days=LOG_DAYS,
+            key=logs_key,
+            removal=RemovalPolicy.DESTROY,
         )
         group = f"log-group:/aws/lambda/{physical}:log-stream:*"
         streams = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:{group}"
@@ -84,7 +85,7 @@ class SmallFunction(Construct):
             environment=lambda_.CfnFunction.EnvironmentProperty(variables=dict(environment)),
             dead_letter_config=lambda_.CfnFunction.DeadLetterConfigProperty(target_arn=dead_letters),
         )
-        self.function.add_resource_dependency(log)
+        self.function.node.add_dependency(log)
         for rule, reason in _EXCUSES.items():
             excuse(self.function, rule, reason)
 

@@ -111,7 +111,8 @@ class Topics(Construct):
         ]
 
     def _key(self) -> str:
-        everybody = {publisher: source for one in _PUBLISHERS.values() for publisher, source in one.items()}
+        everybody = sorted({publisher for one in _PUBLISHERS.values() for publisher in one})
+        ours = {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
         key = kms.CfnKey(
             self,
             "Key",
@@ -126,8 +127,14 @@ class Topics(Construct):
                     Principal={"AWS": f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:root"},
                 ),
                 *(
-                    _service(publisher, ["kms:Decrypt", "kms:GenerateDataKey*"], "*", source)
-                    for publisher, source in everybody.items()
+                    allow(
+                        ["kms:Decrypt", "kms:GenerateDataKey*"],
+                        "*",
+                        ours,
+                        Sid=_sid(publisher),
+                        Principal={"Service": publisher},
+                    )
+                    for publisher in everybody
                 ),
             ),
         )
@@ -204,9 +211,7 @@ class Topics(Construct):
         role = iam.CfnRole(
             self,
             "SlackRole",
-            assume_role_policy_document=trust(
-                "chatbot.amazonaws.com", f"chatbot::{Aws.ACCOUNT_ID}:chat-configuration/slack-channel/*"
-            ),
+            assume_role_policy_document=trust("chatbot.amazonaws.com", f"chatbot::{Aws.ACCOUNT_ID}:*"),
             managed_policy_arns=[allowed.ref],
         )
         chatbot.CfnSlackChannelConfiguration(
@@ -231,9 +236,9 @@ def _for_us(source: str) -> Mapping[str, Mapping[str, Any]]:
     }
 
 
-def _service(service: str, actions: str | list[str], resource: str, source: str) -> Statement:
+def _service(service: str, action: str, resource: str, source: str) -> Statement:
     ours = _for_us(source.format(region=Aws.REGION, account=Aws.ACCOUNT_ID))
-    return allow(actions, resource, ours, Sid=_sid(service), Principal={"Service": service})
+    return allow(action, resource, ours, Sid=_sid(service), Principal={"Service": service})
 
 
 def _sid(service: str) -> str:
