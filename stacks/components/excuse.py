@@ -1,6 +1,7 @@
 """Excuses: a rule that one resource may break, with the reason, beside the resource."""
 
 import re
+from collections.abc import Mapping
 
 from aws_cdk import Acknowledgment, CfnResource, Validations
 from constructs import IConstruct
@@ -17,11 +18,11 @@ def excuse(construct: IConstruct, rule: str, reason: str) -> None:
     Raises:
         ValueError: the reason is too short to be one, or the rule is nobody's.
     """
-    if len(reason) < _SHORTEST_REASON:
-        raise ValueError(f"{rule}: {reason!r} is no reason")
     if rule.startswith("AwsSolutions-"):
-        Validations.of(construct).acknowledge(Acknowledgment(id=f"AwsSolutions::{rule}", reason=reason))
-    elif rule.startswith("CKV"):
+        excuse_all(construct, {rule: reason})
+        return
+    _demand_reason(rule, reason)
+    if rule.startswith("CKV"):
         resource = _resource(construct)
         skipped = (resource.get_metadata("checkov") or {}).get("skip", [])
         resource.add_metadata("checkov", {"skip": [*skipped, {"id": rule, "comment": reason}]})
@@ -33,6 +34,25 @@ def excuse(construct: IConstruct, rule: str, reason: str) -> None:
         Validations.of(construct).acknowledge(Acknowledgment(id=f"CloudFormation-Validate::{rule}", reason=reason))
     else:
         raise ValueError(f"{rule} is a rule of neither cdk-nag, checkov nor cfn-lint")
+
+
+def excuse_all(construct: IConstruct, reasons: Mapping[str, str]) -> None:
+    """Several rules of cdk-nag at once, each with its reason: one call to CDK, where a role may need a dozen.
+
+    Raises:
+        ValueError: a reason is too short to be one.
+    """
+    for rule, reason in reasons.items():
+        _demand_reason(rule, reason)
+    if reasons:
+        Validations.of(construct).acknowledge(
+            *(Acknowledgment(id=f"AwsSolutions::{rule}", reason=reason) for rule, reason in reasons.items())
+        )
+
+
+def _demand_reason(rule: str, reason: str) -> None:
+    if len(reason) < _SHORTEST_REASON:
+        raise ValueError(f"{rule}: {reason!r} is no reason")
 
 
 def _resource(construct: IConstruct) -> CfnResource:

@@ -4,13 +4,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.components.excuse import excuse
+from stacks.components.excuse import excuse_all
 
+_SEEN: "WeakKeyDictionary[Construct, Here]" = WeakKeyDictionary()
+"""Asking CDK costs four calls into another process, and a scope stands where it stands."""
 _TOKEN = re.compile(r"\$\{Token\[.*?\]\}")
 
 
@@ -24,8 +27,10 @@ class Here:
 
     @classmethod
     def of(cls, scope: Construct) -> "Here":
-        stack = Stack.of(scope)
-        return cls(stack.partition, stack.region, stack.account)
+        if scope not in _SEEN:
+            stack = Stack.of(scope)
+            _SEEN[scope] = cls(stack.partition, stack.region, stack.account)
+        return _SEEN[scope]
 
     def arn(self, service: str, resource: str, *, region: str | None = None, account: str | None = None) -> str:
         """An ARN here; `region=""` for global services, `account=""` for what AWS owns."""
@@ -95,16 +100,19 @@ def role(
         if allows
         else None,
     )
-    for policy, reason in (managed or {}).items():
-        excuse(made, f"AwsSolutions-IAM4[Policy::{here.managed(policy)}]", reason)
-    reasons: dict[str, dict[str, None]] = {}
+    because: dict[str, dict[str, None]] = {}
     for allow in allows:
         for wildcard in allow.wildcards:
-            reasons.setdefault(wildcard, {})[allow.because] = None
-    for wildcard, why in reasons.items():
-        # cdk-nag writes the account, the one token that may stand beside a wildcard, as CloudFormation names it.
-        rule = f"AwsSolutions-IAM5[Resource::{_TOKEN.sub('<AWS::AccountId>', wildcard)}]"
-        excuse(made, rule, "; ".join(why))
+            because.setdefault(wildcard, {})[allow.because] = None
+    # cdk-nag writes the account, the one token that may stand beside a wildcard, as CloudFormation names it.
+    excuse_all(
+        made,
+        {f"AwsSolutions-IAM4[Policy::{here.managed(policy)}]": reason for policy, reason in (managed or {}).items()}
+        | {
+            f"AwsSolutions-IAM5[Resource::{_TOKEN.sub('<AWS::AccountId>', wildcard)}]": "; ".join(why)
+            for wildcard, why in because.items()
+        },
+    )
     return made
 
 
