@@ -1,16 +1,18 @@
 """`deploy`, `rehearse`: the AWS layer into an account, and the same against an emulator on this machine."""
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from studio.cli.output import note, result_json, stdout
-from studio.errors import Exit
+from studio.cli.output import note, result, result_json, stdout
+from studio.errors import Exit, StudioError, UsageError
 
 if TYPE_CHECKING:
+    from studio.cloud.deploy.checks import Finding
     from studio.cloud.rehearse.run import Outcome
 
 Context = Annotated[
@@ -20,7 +22,95 @@ Context = Annotated[
 
 
 def register(app: typer.Typer) -> None:
+    app.command()(deploy)
     app.command()(rehearse)
+
+
+def deploy(
+    stacks: Annotated[
+        list[str] | None, typer.Argument(help="Stacks, such as Network Data; all by default.", show_default=False)
+    ] = None,
+    context: Context = None,
+    profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.", show_default=False)] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before each change; stacks deploy side by side.")
+    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Look at everything, change nothing.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="End where the zone is not delegated yet.")] = False,
+    assume_delegated: Annotated[
+        bool, typer.Option("--assume-delegated", help="Do not look whether the zone is delegated.")
+    ] = False,
+    rotate: Annotated[
+        bool, typer.Option("--rotate-signing-keys", help="New keys for picture URLs, then the stack Edge.")
+    ] = False,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(help="Go on in spite of this check's problem; may be given again.", show_default=False),
+    ] = None,
+) -> None:
+    """Deploy the AWS layer: look at everything first, then CDK in the right order.
+
+    The preflight asks the account for what would fail an hour later: credentials, zones, offerings, quotas, names that
+    are taken, CDK's bootstrap. Then Dns; then it waits until the zone is delegated, since certificates hang before
+    that; then the rest. It makes the key pairs that sign picture URLs, whose private halves go to Secrets Manager
+    and nowhere else. A deployment that was cut off goes on when the same command is given again.
+
+    \b
+    Examples:
+      ./pingvas deploy --check -c account=123456789012
+      ./pingvas deploy --profile pingvas --yes
+      ./pingvas deploy Network Data --no-wait
+      ./pingvas deploy --rotate-signing-keys
+    """
+    from studio.cloud import toolchain
+
+    toolchain.ready()
+    from studio.cloud.deploy.run import Deployment, Options
+
+    options = Options(
+        stacks=stacks or (),
+        context=context or (),
+        profile=profile,
+        yes=yes,
+        patient=not no_wait,
+        assume_delegated=assume_delegated,
+        rotate=rotate,
+        accept=frozenset(accept or ()),
+    )
+    if not (yes or check or sys.stdin.isatty()):
+        raise UsageError("Nobody is here to approve the changes.", advice="Give --yes, or --check to look only.")
+    deployment = Deployment(options, note)
+    findings = deployment.look()
+    _print_findings(findings)
+    if stopping := deployment.stops(findings):
+        names = ", ".join(dict.fromkeys(one.check for one in stopping))
+        raise StudioError(f"{len(stopping)} problems: {names}.", advice="Nothing was changed.")
+    if check:
+        return
+    commands = deployment.run()
+    result("Deployed.")
+    if commands:
+        result("These secrets hold placeholders, and only you know the values:")
+        for command in commands:
+            result(f"  {command}")
+
+
+def _print_findings(findings: "list[Finding]") -> None:
+    """A table of what was found, and below it what to do, in lines that can be copied."""
+    from rich.table import Table
+    from rich.text import Text
+
+    styles = {"ok": "", "warning": "yellow", "problem": "bold red"}
+    table = Table(title="Preflight", title_justify="left")
+    for column in ("check", "", "found"):
+        table.add_column(column)
+    for one in findings:
+        table.add_row(Text(one.check), one.state, Text(one.found), style=styles[one.state])
+    stdout().print(table)
+    if told := [one for one in findings if one.advice and one.state != "ok"]:
+        result("What to do:")
+        for one in told:
+            result(f"  {one.check}: {one.advice}")
 
 
 def rehearse(
