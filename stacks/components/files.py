@@ -87,14 +87,13 @@ def _policy(mounters: Sequence[str]) -> dict[str, Any]:
         "Version": "2012-10-17",
         "Statement": [
             {
-                "Sid": "NodesMountThroughAccessPoints",
+                "Sid": "TheDriverMounts",
                 "Effect": "Allow",
                 "Principal": {"AWS": "*"},
                 "Action": list(CLIENT[:2]),
                 "Condition": {
                     "ArnEquals": {"aws:PrincipalArn": roles},
-                    "StringLike": {"elasticfilesystem:AccessPointArn": f"{prefix}*"},
-                    "Bool": {"elasticfilesystem:AccessedViaMountTarget": "true", "aws:SecureTransport": "true"},
+                    "Bool": {"elasticfilesystem:AccessedViaMountTarget": "true"},
                 },
             },
             {

@@ -1,6 +1,7 @@
 """The data stack as a whole, Aurora, and the rotation of its roles' passwords."""
 
 import inspect
+import re
 from math import ceil
 
 import pytest
@@ -10,6 +11,7 @@ from blueprint.contract import SETTINGS
 from blueprint.data import AURORA, CACHES, CONNECTIONS, EFS, ROTATION, authority
 from blueprint.environments import CLUSTER_ENVIRONMENTS, DATABASE
 from blueprint.regions import REGIONS
+from blueprint.rules import RuleError
 from blueprint.secrets import DATABASE_KEYS, SECRETS
 from blueprint.services import SERVICES
 from services.kernel.db import sync_engine
@@ -136,6 +138,17 @@ class TestAurora:
             "SecondsUntilAutoPause": AURORA.auto_pause_seconds,
         }
         assert 300 <= AURORA.auto_pause_seconds <= 86_400
+
+    @pytest.mark.parametrize(
+        ("wrong", "message"),
+        [
+            ({"aurora_min_acu": 8}, "aurora_min_acu = 8.0: must not be above aurora_max_acu, which is 4"),
+            ({"aurora_min_acu": 0}, "aurora_min_acu = 0.0: must be 0.5 or more, or 0 with aurora_auto_pause"),
+        ],
+    )
+    def test_a_capacity_that_cannot_be_is_refused(self, wrong: dict[str, float], message: str) -> None:
+        with pytest.raises(RuleError, match=re.escape(message)):
+            synthesize(region="us-east-1", **wrong)
 
     def test_it_takes_the_connections_of_both_environments_at_their_maxima(self) -> None:
         """A rollout's surge of a quarter included; the reader gets less, since the worker's role never asks it."""
