@@ -57,7 +57,7 @@ def wire(app: PlatformApp, settings: Settings) -> None:
             edge_global=edge_global,
         )
         EdgeLogsStack(app, settings=settings, storage=storage, edge=edge)
-    VpnStack(app, settings=settings, network=network, security=security)
+    VpnStack(app, settings=settings, dns=dns, network=network, security=security, storage=storage)
     ObservabilityStack(
         app,
         settings=settings,

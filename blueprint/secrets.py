@@ -135,5 +135,8 @@ def _of(environment: EnvironmentName) -> tuple[Secret, ...]:
 _ALL = (
     *(secret for one in CLUSTER_ENVIRONMENTS for secret in _of(one.name)),
     Secret("pagerduty", ("integration_key",), "person", kept_because="PagerDuty issues it, in its own console only"),
+    Secret(
+        "vpn-saml", ("metadata",), "person", kept_because="Identity Center issues it; it holds its public certificate"
+    ),
 )
 SECRETS: MappingProxyType[str, Secret] = MappingProxyType({secret.path: secret for secret in _ALL})

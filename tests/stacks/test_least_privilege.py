@@ -19,6 +19,7 @@ ANY_RESOURCE = {
     "pricing:GetProducts": "the public price list",
     "ce:GetCost*": "the account's bill has no parts",
     "iam:ListInstanceProfiles": "lists; Karpenter finds its own among them",
+    "route53:ListHostedZones": "lists; the VPN's certbot finds the zone of a name among them",
     "ecr:GetAuthorizationToken": "signs in to the registry, and opens no repository by itself",
 }
 """Actions that AWS's service authorization reference gives no resource, by what they are."""
