@@ -400,7 +400,7 @@ _OPERATION = (
         statistic="Sum",
         period=5 * MINUTE,
         evaluation=5 * MINUTE,
-        reason="the cost report or the Spot notice failed; the log says why",
+        reason="the cost report, the Spot notice or a rotation of the origin header failed; the log says why",
     ),
     Alarm(
         name="undelivered",

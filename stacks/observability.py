@@ -60,7 +60,8 @@ class ObservabilityStack(PlatformStack):
         self._caches()
         self._api(ingress)
         self._shared(network, data, edge)
-        self._own({"cost-report": report.function.ref, "spot-notice": spot.function.ref})
+        rotations = {f"origin-header-{name}": one.function.ref for name, one in edge.rotations.items()} if edge else {}
+        self._own({"cost-report": report.function.ref, "spot-notice": spot.function.ref, **rotations})
         Dashboard(self, "Overview", watched=self._watched(ingress, data, edge, runbook))
         for one in SEVERITIES:
             self.publish(f"topics/{one}", self.topics.arns[one])

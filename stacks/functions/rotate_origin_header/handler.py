@@ -138,8 +138,16 @@ class Rotation:
             raise NotYetError("somebody changed the distribution at the same time") from error
 
     def watch(self, token: str) -> None:
-        """Waits until every edge of CloudFront sends the new value, and keeps both in the rules while it does."""
-        new = self._value(VersionId=token)
+        """Waits until every edge of CloudFront sends the new value, and keeps both in the rules while it does.
+
+        Secrets Manager also calls this step alone, to try a schedule that was just made: with a version that it may
+        have taken away again, or that holds what the current one does. Then there is nothing to wait for.
+        """
+        try:
+            new = self._value(VersionId=token)
+        except self.manager.exceptions.ResourceNotFoundException:
+            self._accept({self._distribution()[0]})
+            return
         while True:
             sent, deployed, _, _ = self._distribution()
             if sent != new:
