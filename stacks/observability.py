@@ -9,6 +9,7 @@ from blueprint.cluster import INTERRUPTION_QUEUE
 from blueprint.cluster import NAME as CLUSTER_NAME
 from blueprint.data import AURORA, CACHES
 from blueprint.environments import CLUSTER_ENVIRONMENTS
+from blueprint.finance import BUDGET
 from blueprint.notices import NOTICES, RUNBOOK, SEVERITIES
 from blueprint.regions import GLOBAL_REGION
 from blueprint.security import AUDIT
@@ -50,8 +51,9 @@ class ObservabilityStack(PlatformStack):
         runbook = f"https://github.com/{settings.github_repository}/blob/main/{RUNBOOK}"
         self.topics = Topics(self, "Topics", settings=settings)
         Notices(self, "Notices", topics=self.topics, runbook=runbook)
-        Budgets(self, "Budgets", topics=self.topics)
-        report = CostReport(self, "CostReport", topics=self.topics, logs_key=network.logs_key)
+        budget = BUDGET.amounts[settings.region]
+        Budgets(self, "Budgets", topics=self.topics, amount=budget)
+        report = CostReport(self, "CostReport", topics=self.topics, amount=budget, logs_key=network.logs_key)
         spot = SpotNotice(
             self, "SpotNotice", topics=self.topics, runbook=runbook, cluster=CLUSTER_NAME, logs_key=network.logs_key
         )

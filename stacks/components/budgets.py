@@ -22,7 +22,7 @@ SCHEDULE = "pingvas-daily-cost-report"
 class Budgets(Construct):
     """What may be spent, and who hears when it is more: the warning topic, and by e-mail the team."""
 
-    def __init__(self, scope: Construct, id_: str, *, topics: Topics) -> None:
+    def __init__(self, scope: Construct, id_: str, *, topics: Topics, amount: int) -> None:
         super().__init__(scope, id_)
         subscribers = [{"subscriptionType": "SNS", "address": topics.arns["warning"]}]
         if "email" not in topics.receivers.of("warning"):
@@ -36,7 +36,7 @@ class Budgets(Construct):
                 budget_name="pingvas-studio",
                 budget_type="COST",
                 time_unit="MONTHLY",
-                budget_limit=budget.SpendProperty(amount=BUDGET.amount, unit="USD"),
+                budget_limit=budget.SpendProperty(amount=amount, unit="USD"),
                 cost_types=budget.CostTypesProperty(include_credit=False, include_refund=False),
             ),
             notifications_with_subscribers=[
@@ -89,7 +89,7 @@ class Budgets(Construct):
 class CostReport(Construct):
     """A letter a day: the function, and the schedule that calls it. `function` is its Lambda function."""
 
-    def __init__(self, scope: Construct, id_: str, *, topics: Topics, logs_key: kms.IKey) -> None:
+    def __init__(self, scope: Construct, id_: str, *, topics: Topics, amount: int, logs_key: kms.IKey) -> None:
         super().__init__(scope, id_)
         small = SmallFunction(
             self,
@@ -102,7 +102,7 @@ class CostReport(Construct):
             dead_letters=topics.dead_letters.attr_arn,
             environment={
                 "TOPIC_ARN": topics.arns["info"],
-                "BUDGET": str(BUDGET.amount),
+                "BUDGET": str(amount),
                 "SETTLED": str(REPORT.settled),
                 "SERVICES": str(REPORT.services),
                 "TAG": ENVIRONMENT_TAG,

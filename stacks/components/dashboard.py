@@ -297,7 +297,7 @@ def _rest(graph: _Graphs, watched: Watched) -> list[dict[str, Any]]:
             [bill],
             stat="Maximum",
             period=6 * 3600,
-            limits={"budget": BUDGET.amount},
+            limits={"budget": BUDGET.amounts[watched.region]},
             region=GLOBAL_REGION,
         ),
     ]

@@ -51,6 +51,7 @@ def test_a_wake_up_becomes_committed_images(studio: Studio, worker: WorkerHandle
     (ended,) = [line for line in worker.lines("attempt ended") if line["generation"] == str(job)]
     assert ended["request_id"] == f"request-{job}"
     assert {"claim_ms", "load_ms", "render_ms", "encode_ms", "upload_ms", "commit_ms"} <= set(ended)
+    assert 0 <= ended["waited"] < 60, "the dashboard's queue wait"
 
 
 def test_the_same_request_gives_the_same_bytes_whatever_it_is_asked_with(studio: Studio, worker: WorkerHandle) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from blueprint.finance import BUDGET
 from blueprint.regions import GLOBAL_REGION
+from studio.cloud.cost import estimate_of
 from tests.support.iam import Request, allowed
 from tests.support.policies import Policies
 from tests.support.templates import Resource, Templates, synthesize
@@ -37,14 +38,13 @@ def role_of(templates: Templates, policies: Policies, path: str) -> Resource:
 
 @pytest.mark.parametrize(("settings", "readers"), [({}, {"SNS"}), (SLACK, {"SNS", "EMAIL"})], ids=["mail", "slack"])
 def test_the_budget_warns_at_80_and_100_per_cent_and_when_100_is_to_come(
-    settings: dict[str, str], readers: set[str]
+    settings: dict[str, str], readers: set[str], region: str
 ) -> None:
-    templates = synthesize(region="us-east-1", **settings)
+    templates = synthesize(region=region, **settings)
     made = templates.one("AWS::Budgets::Budget").properties
     budget = made["Budget"]
     assert (budget["BudgetType"], budget["TimeUnit"]) == ("COST", "MONTHLY")
-    assert budget["BudgetLimit"] == {"Amount": BUDGET.amount, "Unit": "USD"}
-    assert budget["BudgetLimit"]["Amount"] > 1249.37, "the documents' estimate fits"
+    assert budget["BudgetLimit"] == {"Amount": BUDGET.amounts[region], "Unit": "USD"}
     assert (budget["CostTypes"]["IncludeCredit"], budget["CostTypes"]["IncludeRefund"]) == (False, False)
     limits = set()
     for one in made["NotificationsWithSubscribers"]:
@@ -53,6 +53,12 @@ def test_the_budget_warns_at_80_and_100_per_cent_and_when_100_is_to_come(
         limits.add((rule["NotificationType"], rule["Threshold"]))
         assert {reader["SubscriptionType"] for reader in one["Subscribers"]} == readers
     assert limits == {("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 100)}
+
+
+def test_what_is_planned_stays_below_the_first_warning(region: str) -> None:
+    estimate = estimate_of((), region).total
+    first = min(BUDGET.actual) / 100 * BUDGET.amounts[region]
+    assert estimate < first < 1.15 * float(estimate), "neither a warning every month nor one that comes too late"
 
 
 def test_anomalies_are_of_this_project_and_worth_a_message(templates: Templates, policies: Policies) -> None:
@@ -71,7 +77,7 @@ def test_anomalies_are_of_this_project_and_worth_a_message(templates: Templates,
     }
 
 
-def test_the_cost_report_goes_out_at_nine_in_seoul(templates: Templates, policies: Policies) -> None:
+def test_the_cost_report_goes_out_at_nine_in_seoul(templates: Templates, policies: Policies, region: str) -> None:
     schedule = templates.one("AWS::Scheduler::Schedule").properties
     assert (schedule["ScheduleExpression"], schedule["ScheduleExpressionTimezone"]) == (
         "cron(0 9 * * ? *)",
@@ -87,7 +93,7 @@ def test_the_cost_report_goes_out_at_nine_in_seoul(templates: Templates, policie
         assert allowed(request, identity=policies.identity(role)) is may
     variables = function.properties["Environment"]["Variables"]
     assert str(policies.resolve(variables["TOPIC_ARN"], STACK)).endswith(":pingvas-info")
-    assert variables["BUDGET"] == str(BUDGET.amount)
+    assert variables["BUDGET"] == str(BUDGET.amounts[region])
 
 
 def test_functions_are_small_and_their_logs_end(templates: Templates, policies: Policies) -> None:
@@ -189,7 +195,7 @@ def test_the_dashboard_shows_every_alarm_and_its_threshold(templates: Templates,
     }
     assert lines["aurora-cpu (critical)"] == 90
     assert lines["api-5xx (critical)"] == 5
-    assert lines["budget"] == BUDGET.amount
+    assert lines["budget"] == BUDGET.amounts[region]
 
 
 def test_the_queues_wait_is_in_the_workers_log(templates: Templates, region: str) -> None:
