@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,8 +19,11 @@ from blueprint.cluster import (
     NAME,
     SYSTEM,
     SYSTEM_NODE_ROLE,
+    check,
 )
+from blueprint.environments import PROD, Quota
 from blueprint.instances import INSTANCE_TYPES
+from blueprint.rules import RuleError
 from tests.support.iam import Request, allowed
 from tests.support.policies import ACCOUNT, OTHER_ACCOUNT, Policies
 from tests.support.templates import Resource, Templates, synthesize
@@ -447,6 +451,14 @@ def test_the_services_that_start_nodes_may_encrypt_their_volumes(templates: Temp
     assert not may(scaling, "kms:CreateGrant", **{"kms:GrantIsForAWSResource": "false"})
     assert not may("somebody", "kms:Decrypt")
     assert not may(scaling, "kms:Decrypt", account=OTHER_ACCOUNT)
+
+
+@pytest.mark.usefixtures("templates")  # CDK starts with what the first synthesis tells it
+def test_synthesis_stops_at_a_quota_smaller_than_the_maxima(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = replace(PROD, quota=Quota(cpu=50, memory_gib=200, gpu=3, pods=200))
+    monkeypatch.setattr("stacks.cluster.check", lambda: check(environments=[small]))
+    with pytest.raises(RuleError, match=r"^environments\.prod\.quota\.gpu = 3: smaller than the maxima: 15 workers$"):
+        synthesize(region=region, kubernetes_public_cidrs=["192.0.2.0/24"])
 
 
 def test_pools_are_the_documents() -> None:

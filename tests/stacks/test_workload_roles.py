@@ -300,3 +300,13 @@ def test_the_volume_key_is_used_by_ec2_alone(asked: Asked, workload: str) -> Non
     assert asked.decrypts(workload, "cluster", "kms:CreateGrant", **ec2, **{"kms:GrantIsForAWSResource": "true"})
     assert not asked.decrypts(workload, "cluster", "kms:CreateGrant", **ec2, **{"kms:GrantIsForAWSResource": "false"})
     assert not asked.decrypts(workload, "data", **ec2)
+
+
+@pytest.mark.usefixtures("templates")  # CDK starts with what the first synthesis tells it
+def test_a_wildcard_wants_a_reason() -> None:
+    from stacks.components.policies import Allow
+
+    Allow(sid="One", actions=["s3:GetObject"], resources=["arn:aws:s3:::pictures/1.png"])
+    Allow(sid="Some", actions=["s3:GetObject"], resources=["arn:aws:s3:::pictures/*"], because="keys are made up")
+    with pytest.raises(ValueError, match=r"All: \['\*'\] without a reason"):
+        Allow(sid="All", actions=["s3:GetObject"], resources=["*"])
