@@ -92,7 +92,7 @@ ESCALATE = (
     *(
         f"iam:{verb}*"
         for verb in (
-            *("Accept", "Acquire", "Add", "Associate", "Attach", "Change", "Create", "Deactivate", "Delete", "Detach"),
+            *("A", "Change", "Create", "Deactivate", "Delete", "Detach"),
             *("Disable", "Enable", "Pass", "Put", "Reject", "Remove", "Reset", "Resync", "Send", "Set", "Tag", "Untag"),
             *("Update", "Upload"),
         )
