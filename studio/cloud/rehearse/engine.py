@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from moto.acm.models import acm_backends
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import cloudformation_backends
@@ -22,12 +21,11 @@ from moto.ec2.models import ec2_backends
 from moto.ssm.models import ssm_backends
 from werkzeug.exceptions import HTTPException
 
-from studio.cloud.rehearse import schemas
+from studio.cloud.rehearse import schemas, services
 from studio.cloud.rehearse.ledger import Event, Ledger, Line
 from studio.cloud.rehearse.records import Record
 
 Body = dict[str, Any]
-EXPORTERS = "Custom::CrossRegionExportWriter"
 RECORDED = frozenset(
     {
         # moto's models of these refuse or lose what CloudFormation takes.
@@ -73,6 +71,8 @@ class Entry:
     record: Record
     real: Any | None
     body: Body
+    served: bool = False
+    """A service of the emulator made it, called by us."""
 
     @property
     def physical_id(self) -> str:
@@ -123,8 +123,9 @@ class Engine:
         self._generations[key] = generation
         self._taken(record, body)
         real, why = self._real(record, body, resources)
-        _effect(record)
-        self.entries[key] = entry = Entry(record, real, body)
+        served = real is None and self._served(record, body)
+        services.export(record)
+        self.entries[key] = entry = Entry(record, real, body, served)
         self._tell("replaced" if record.generation > 1 else "created", entry, why)
         return real if real is not None else Recorded(record)
 
@@ -234,7 +235,7 @@ class Engine:
         if record.kind == "AWS::SSM::Parameter" and entry.real is not None:
             backend = ssm_backends[record.account][record.region]
             backend._parameters[properties["Name"]][-1].value = properties["Value"]
-        _effect(record)
+        services.export(record)
         self._tell("updated", entry)
         return False
 
@@ -255,6 +256,8 @@ class Engine:
                 raise self._refusal(record.stack, record.logical_id, record.kind, _told(error), entry.body) from error
             except Exception as error:
                 why = f"the emulator's own model cannot delete it: {type(error).__name__}: {error}"
+        elif entry.served:
+            services.unmake(record)
         self._tell("deleted", entry, why)
 
     def _real(self, record: Record, body: Body, resources: Any) -> tuple[Any | None, str]:
@@ -271,6 +274,12 @@ class Engine:
         except Exception as error:  # a gap of moto's model, not an answer of AWS
             return None, f"the emulator's own model failed: {type(error).__name__}: {error}"
         return (real, "") if hasattr(real, "physical_resource_id") else (None, "the emulator's own model has no id")
+
+    def _served(self, record: Record, body: Body) -> bool:
+        try:
+            return services.make(record)
+        except (ServiceException, HTTPException) as error:
+            raise self._refusal(record.stack, record.logical_id, record.kind, _told(error), body) from error
 
     def _properties(self, body: Body, resources: Any) -> Body:
         return parsing.clean_json(body.get("Properties") or {}, resources)  # type: ignore[no-any-return]
@@ -351,7 +360,15 @@ class Engine:
         record = entry.record
         path = str(entry.body.get("Metadata", {}).get("aws:cdk:path", ""))
         self.ledger.write(
-            Line(event, record.stack, record.logical_id, record.kind, path, entry.real is not None, reason)
+            Line(
+                event,
+                record.stack,
+                record.logical_id,
+                record.kind,
+                path,
+                entry.real is not None or entry.served,
+                reason,
+            )
         )
 
 
@@ -383,11 +400,11 @@ def order(resources: Mapping[str, Body]) -> list[str]:
 def _unmake(entry: Entry, resources: Any) -> None:
     """Deletes what moto made; route tables, which moto's own deletion leaves behind, by their service's calls."""
     record = entry.record
-    services: Any = ec2_backends[record.account][record.region]
+    network: Any = ec2_backends[record.account][record.region]
     if record.kind == "AWS::EC2::RouteTable":
-        for association in list(services.get_route_table(entry.physical_id).associations):
-            services.disassociate_route_table(association)
-        services.delete_route_table(entry.physical_id)
+        for association in list(network.get_route_table(entry.physical_id).associations):
+            network.disassociate_route_table(association)
+        network.delete_route_table(entry.physical_id)
     elif record.kind != "AWS::EC2::SubnetRouteTableAssociation":  # whose id moto takes from its table
         resources._delete_resource(entry.real, {**entry.body, "Properties": dict(record.properties)})
 
@@ -400,32 +417,6 @@ def _as_moto_wants(kind: str, properties: Mapping[str, Any]) -> Body:
     if kind == "AWS::SSM::Parameter" and "Tags" in own:
         own["Tags"] = [{"Key": key, "Value": value} for key, value in own["Tags"].items()]
     return own
-
-
-def _effect(record: Record) -> None:
-    """What others look for outside CloudFormation: certificates, and values that CDK brings to another region."""
-    if record.kind == "AWS::CertificateManager::Certificate" and not record.own_id:
-        certificates: Any = acm_backends[record.account][record.region]
-        names = record.properties.get("SubjectAlternativeNames", [])
-        record.own_id = certificates.request_certificate(record.properties["DomainName"], None, names, [])
-    if record.kind != EXPORTERS:
-        return
-    writer = record.properties.get("WriterProps", {})
-    parameters: Any = ssm_backends[record.account][str(writer["region"])]
-    for name, value in writer.get("exports", {}).items():
-        parameters.put_parameter(
-            name=name,
-            description="",
-            value=str(value),
-            parameter_type="String",
-            allowed_pattern="",
-            keyid="",
-            overwrite=True,
-            tags=[],
-            data_type="text",
-            tier="Standard",
-            policies=None,
-        )
 
 
 def _told(error: Exception) -> str:
