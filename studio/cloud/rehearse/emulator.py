@@ -82,6 +82,9 @@ class Stacks:
         backend.create_stack = method(self.create)
         backend.update_stack = method(self.update)
         backend.delete_stack = method(self.delete)
+        backend.execute_change_set = method(self.execute)
+        for name in ("describe_change_set", "delete_change_set", "execute_change_set"):
+            setattr(answers, name, _by_stack(getattr(answers, name)))
         answers.update_termination_protection = method(self.protect)
 
     def create(
@@ -103,9 +106,7 @@ class Stacks:
                 cross_stack_resources=backend.exports,
                 enable_termination_protection=_true(more.get("enable_termination_protection")),
             )
-            slots = stack.template_dict.get("Parameters", {})
-            defaults = {name: slot["Default"] for name, slot in slots.items() if "Default" in slot}
-            stack.parameters = defaults | stack.parameters  # an update may keep any of them
+            _defaults(stack)
             backend.stacks[stack.stack_id] = stack
             stack._add_stack_event("CREATE_IN_PROGRESS", resource_status_reason="User Initiated")
             try:
@@ -121,6 +122,29 @@ class Stacks:
             stack = self._update(backend, name, *arguments, **named)
             self._export(backend, stack)
             return stack
+
+    def execute(self, backend: Any, change_set_name: str, **_: Any) -> None:
+        """A change set's stack has outputs and exports afterwards, which moto forgets."""
+        with self._engine.lock:
+            change_set = backend.describe_change_set(change_set_name)
+            stack = change_set.stack
+            stack._add_stack_event(f"{change_set.change_set_type}_IN_PROGRESS", resource_status_reason="User Initiated")
+            stack.status = f"{change_set.change_set_type}_IN_PROGRESS"
+            try:
+                change_set.apply()
+                stack.template = change_set.template
+                stack._parse_template()
+                stack.parameters = dict(change_set.parameters)
+                _defaults(stack)
+                stack.output_map = stack._create_output_map()
+                self._export(backend, stack)
+            except Exception:
+                stack.status = "ROLLBACK_COMPLETE"
+                raise
+            change_set.execution_status = "EXECUTE_COMPLETE"
+            # Last: whoever reads the exports starts as soon as it sees this.
+            stack._add_stack_event(f"{change_set.change_set_type}_COMPLETE")
+            stack.status = f"{change_set.change_set_type}_COMPLETE"
 
     def delete(self, backend: Any, name_or_stack_id: str) -> None:
         """Raises RefusedError for a protected stack and for one whose exports another stack reads."""
@@ -155,6 +179,26 @@ class Stacks:
         readers = self._engine.importers.get((backend.region_name, name))
         if readers:
             raise RefusedError(f"Export {name} cannot be changed or removed: it is in use by {', '.join(readers)}")
+
+
+def _by_stack(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """A call about a change set, by the name it has in its own stack: CDK gives those of all stacks the same name."""
+
+    def bound(self: Any) -> Any:
+        asked = self._get_param
+        name, stack = asked("ChangeSetName"), asked("StackName")
+        for key, one in self.cloudformation_backend.change_sets.items():
+            if one.change_set_name == name and stack in (one.stack_name, one.stack_id):
+                self._get_param = lambda what, *more, key=key: key if what == "ChangeSetName" else asked(what, *more)
+        return answer(self)
+
+    return bound
+
+
+def _defaults(stack: Any) -> None:
+    """Parameters by their defaults where none was given: an update may keep any of them."""
+    slots = stack.template_dict.get("Parameters", {})
+    stack.parameters = {name: slot["Default"] for name, slot in slots.items() if "Default" in slot} | stack.parameters
 
 
 def _true(value: object) -> bool:

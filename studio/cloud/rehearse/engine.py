@@ -328,13 +328,15 @@ class Engine:
 
     def _import(self, resources: Any, name: str) -> str:
         stack = resources["AWS::StackName"]
-        for export in resources.cross_stack_resources.values():
-            if export.name == name:
-                readers = self.importers[resources["AWS::Region"], name]
-                if stack not in readers:
-                    readers.add(stack)
-                    self.ledger.write(Line("imported", stack, name, export.exporting_stack_id.split("/")[1]))
-                return str(export.value)
+        region = str(resources["AWS::Region"])
+        backends: Any = cloudformation_backends[resources["AWS::AccountId"]]
+        export = backends[region].exports.get(name)
+        if export is not None:
+            readers = self.importers[region, name]
+            if stack not in readers:
+                readers.add(stack)
+                self.ledger.write(Line("imported", stack, name, export.exporting_stack_id.split("/")[1]))
+            return str(export.value)
         raise self._refusal(stack, name, "", f"the export {name} does not exist: no stack before this one has made it")
 
     def _output(self, resources: Any, asked: Mapping[str, str]) -> str:

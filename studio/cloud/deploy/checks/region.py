@@ -108,17 +108,17 @@ def kubernetes(situation: Situation) -> Iterator[Finding]:
     for version in wanted:
         if version not in offered:
             yield Finding(
-                "Kubernetes",
+                "kubernetes",
                 "problem",
                 f"EKS does not offer {version}; it offers {', '.join(sorted(offered))}",
                 "Correct VERSION in blueprint/cluster.py.",
             )
         elif version not in standard:
             yield Finding(
-                "Kubernetes",
+                "kubernetes",
                 "warning",
                 f"{version} is past standard support ({', '.join(standard)} are not)",
                 "Raise VERSION in blueprint/cluster.py; extended support costs six times as much.",
             )
         else:
-            yield Finding("Kubernetes", "ok", f"{version}, in standard support")
+            yield Finding("kubernetes", "ok", f"{version}, in standard support")
