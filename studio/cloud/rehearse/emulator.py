@@ -10,6 +10,7 @@ from typing import Any
 
 from moto.cloudformation import models, parsing, responses
 from moto.cloudformation.utils import generate_stack_id
+from moto.core.exceptions import ServiceException
 from moto.core.responses import EmptyResult
 from moto.ssm.models import ssm_backends
 
@@ -83,6 +84,9 @@ class Stacks:
         backend.update_stack = method(self.update)
         backend.delete_stack = method(self.delete)
         backend.execute_change_set = method(self.execute)
+        # moto fails where there is none of that name, which to AWS is no error; the call below has made it a key.
+        backend.delete_change_set = lambda own, change_set_name: own.change_sets.pop(change_set_name, None)
+        backend.describe_change_set = method(_change_set)
         for name in ("describe_change_set", "delete_change_set", "execute_change_set"):
             setattr(answers, name, _by_stack(getattr(answers, name)))
         answers.update_termination_protection = method(self.protect)
@@ -179,6 +183,14 @@ class Stacks:
         readers = self._engine.importers.get((backend.region_name, name))
         if readers:
             raise RefusedError(f"Export {name} cannot be changed or removed: it is in use by {', '.join(readers)}")
+
+
+def _change_set(backend: Any, change_set_name: str) -> Any:
+    """By its key; CDK waits for AWS's own error of one that is gone."""
+    found = backend.change_sets.get(change_set_name)
+    if found is None:
+        raise ServiceException("ChangeSetNotFound", f"ChangeSet [{change_set_name}] does not exist")
+    return found
 
 
 def _by_stack(answer: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""A deployment of the whole app into an emulated account, by the real command line."""
+"""A deployment of the whole app into an emulated account, by the real command line, twice."""
 
 import json
 import subprocess
@@ -14,6 +14,7 @@ from studio.cloud import toolchain
 from studio.cloud.deploy import signing
 from studio.cloud.deploy.account import Account
 from studio.cloud.deploy.run import Deployment, Options
+from studio.cloud.rehearse.ledger import read
 from studio.cloud.rehearse.run import ACCOUNT, Emulator
 from studio.cloud.synthesis import synthesize
 
@@ -50,7 +51,7 @@ def quick(folder: Path, **more: Any) -> None:
     synthesize(folder, context=more["context"], checks=False)
 
 
-def test_an_empty_account_gets_everything(emulator: Emulator, tmp_path: Path) -> None:
+def test_an_empty_account_gets_everything_once(emulator: Emulator, tmp_path: Path) -> None:
     developers()
     command = toolchain.command("bootstrap", f"aws://{ACCOUNT}/{REGION}")
     subprocess.run(command, cwd=tmp_path, env=toolchain.environment(), check=True, capture_output=True)
@@ -81,3 +82,12 @@ def test_an_empty_account_gets_everything(emulator: Emulator, tmp_path: Path) ->
     assert all(key is not None and key.public_key_id.startswith("K") for key in keys.values())
     text = "\n".join([*said, *to_fill, file.read_text(), emulator.ledger.read_text()])
     assert "PRIVATE KEY" not in text
+
+    events = len(list(read(emulator.ledger)))
+    second = deployment()
+    again = second.look()
+    # What our own stacks hold is in nobody's way.
+    mine = {"names", "stacks", "GuardDuty", "GitHub OIDC", "Spot role"}
+    assert {one.check: one.state for one in again if one.check in mine} == dict.fromkeys(mine, "ok")
+    second.run()
+    assert [line for line in read(emulator.ledger, events) if line.event != "imported"] == []
