@@ -141,7 +141,9 @@ def forgotten(make: Maker) -> Iterator[Line]:
             price="kms-requests",
             counted=False,
         ),
-        make.line("alarms", "CloudWatch", "Observability", "alarms", platform.alarms, price="alarm"),
+        make.line(
+            "alarms", "CloudWatch", "Observability", "metrics that alarms watch", platform.alarm_metrics, price="alarm"
+        ),
         *(
             make.line(f"kms-{stack.lower()}", "KMS", stack, "keys", count, price="kms-key")
             for stack, count in platform.kms_keys.items()

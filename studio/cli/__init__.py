@@ -23,6 +23,7 @@ GROUPS = (
     "studio.cli.starter",
     "studio.cli.cloud",
     "studio.cli.cost",
+    "studio.cli.drawing",
     "studio.cli.mutate",
     "studio.cli.deploy",
 )

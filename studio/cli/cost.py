@@ -10,11 +10,14 @@ from studio.cli.output import note, result_json, stdout
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from rich.console import Console
     from rich.table import Table
 
     from blueprint.cost import Estimate
     from blueprint.costs.line import Line
     from studio.cloud.cost import Difference
+
+NARROWEST = 112
 
 
 class By(StrEnum):
@@ -70,6 +73,13 @@ def cost(
         _print_services(now)
 
 
+def _wide() -> "Console":
+    """A table of money that loses its first column tells nothing: a narrow terminal has its lines broken instead."""
+    console = stdout()
+    console.width = max(console.width, NARROWEST)
+    return console
+
+
 def _table(title: str, *columns: str) -> "Table":
     """Columns whose name begins with `$` are amounts."""
     from rich import box
@@ -99,7 +109,7 @@ def _print_services(now: "Estimate") -> None:
     from blueprint.costs.prices import DATED
 
     title = f"{now.region}, US dollars a month, list prices of {DATED}"
-    table = _table(title, "service", "$quantity", "$price", "$document", "$its own prices", "$platform", "$±", "why")
+    table = _table(title, "service", "$quantity", "$price", "$document", "$its own prices", "$platform", "$±")
     for one in now.comparisons:
         for index, line in enumerate(one.lines):
             if index:
@@ -113,12 +123,16 @@ def _print_services(now: "Estimate") -> None:
                 _money(one.row.at_its_price) if one.row.at_its_price != one.row.amount else "",
                 _money(one.amount),
                 _money(one.difference, sign=True) if one.difference else "",
-                one.why,
             )
     table.add_section()
     sums = (now.documented, now.recomputed, now.covered)
     table.add_row("[bold]sum[/]", "", "", *map(_money, sums), _money(now.covered - now.documented, sign=True))
-    stdout().print(table)
+    console = _wide()
+    console.print(table)
+    for one in now.comparisons:
+        if one.why:
+            console.print(f"  {one.row.service}: {one.why}", style="dim", markup=False)
+    console.print()
     more = _table("Not in the document", "service", "what", "$quantity", "$price", "$platform", "stack")
     for line in now.forgotten:
         mark = "" if line.counted else "~"
@@ -126,7 +140,7 @@ def _print_services(now: "Estimate") -> None:
     more.add_section()
     more.add_row("[bold]sum[/]", "", "", "", _money(now.total - now.covered))
     more.add_row("[bold]all of it[/]", "", "", "", f"[bold]{_money(now.total)}[/]")
-    stdout().print(more)
+    _wide().print(more)
     _print_images(now)
     note("~ is assumed use (blueprint/costs/usage.py); Spot is assumed at 30 % of on demand. docs/cost.md says more.")
 
@@ -141,7 +155,7 @@ def _print_images(now: "Estimate") -> None:
         table.add_row(f"{count}", _money(amount), f"{busy / (busy + session.idle):.0%} of the node's time is work")
     for name, amount in PUBLISHED.items():
         table.add_row("", _money(amount), f"published by others: {name}")
-    stdout().print(table)
+    _wide().print(table)
 
 
 def _print_stacks(now: "Estimate") -> None:
@@ -152,7 +166,7 @@ def _print_stacks(now: "Estimate") -> None:
         table.add_row(stack, _money(amount), f"{amount / now.total:.0%}", largest)
     table.add_section()
     table.add_row("[bold]all of it[/]", f"[bold]{_money(now.total)}[/]")
-    stdout().print(table)
+    _wide().print(table)
 
 
 def _print_differences(against: str, found: "list[Difference]") -> None:
@@ -168,4 +182,4 @@ def _print_differences(against: str, found: "list[Difference]") -> None:
     table.add_row(
         "[bold]sum[/]", "", "", "", "", _money(sum((one.change for one in found), start=found[0].now * 0), sign=True)
     )
-    stdout().print(table)
+    _wide().print(table)

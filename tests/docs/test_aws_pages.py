@@ -315,11 +315,8 @@ def test_figures_are_the_blueprints() -> None:
 
 def test_the_checks_are_those_of_the_preflight() -> None:
     (rows,) = tables(section(FIRST, "2. Look"))
-    told = {check for row in rows for check in INLINE.findall(row[0])}
     source = "\n".join(path.read_text() for path in (ROOT / "studio/cloud/deploy/checks").glob("*.py"))
-    for check in told:
-        fixed = re.sub(r" ?\b[A-Z]{3,}\b$", "", check)
-        assert re.search(rf'f?"{re.escape(fixed)}[ "]', source), check
-    found = set(re.findall(r'(?:Finding|_offered|_singleton)\(\s*"([^"]+)"', source))
-    assert len(found) > 8
-    assert found <= told, "a check without a row"
+    for cell in (row[0] for row in rows):
+        for check in INLINE.findall(cell):
+            fixed = re.sub(r" ?\b[A-Z]{3,}\b$", "", check)
+            assert re.search(rf'f?"{re.escape(fixed)}[ "]', source), check
