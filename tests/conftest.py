@@ -27,6 +27,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--snapshot-update", action="store_true", help="Write the snapshots of templates anew.")
 
 
+os.environ["CDK_VALIDATION"] = "false"  # read when CDK's engine starts; where the checks are the test, it is asked for
+
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "32MB"}
 
 

@@ -109,7 +109,7 @@ def prod_replicas(count: int) -> Platform:
         (replace(PLATFORM, architecture="arm64"), {"system-nodes": "-5.25"}),
         (replace(PLATFORM, secrets=PLATFORM.secrets + 5), {"secrets": "2.00"}),
         (replace(PLATFORM, waf_rules=PLATFORM.waf_rules - 1), {"waf-rules": "-1.00"}),
-        (replace(PLATFORM, alarms=PLATFORM.alarms + 10), {"alarms": "1.00"}),
+        (replace(PLATFORM, alarm_metrics=PLATFORM.alarm_metrics + 10), {"alarms": "1.00"}),
         (replace(PLATFORM, interface_endpoints=True), {"endpoints": "109.50"}),
         (
             replace(PLATFORM, aurora=replace(AURORA, minimum_acu=2.0)),
@@ -151,7 +151,7 @@ def test_one_thing_more_never_costs_less(readers: int, nats: int, replicas: int,
         aurora=replace(AURORA, readers=readers),
         nat_gateways=nats,
         secrets=secrets,
-        alarms=alarms,
+        alarm_metrics=alarms,
     )
     total = estimate(platform=base).total
     for bigger in (
@@ -159,7 +159,7 @@ def test_one_thing_more_never_costs_less(readers: int, nats: int, replicas: int,
         replace(base, nat_gateways=nats + 1),
         replace(base, caches=prod_replicas(replicas + 1).caches),
         replace(base, secrets=secrets + 1),
-        replace(base, alarms=alarms + 1),
+        replace(base, alarm_metrics=alarms + 1),
     ):
         assert estimate(platform=bigger).total > total
 

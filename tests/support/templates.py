@@ -1,7 +1,6 @@
 """Synthesized templates to ask questions of, and the one synthesis that a test process makes for them."""
 
 import json
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -84,7 +83,6 @@ def assembly(**context: Any) -> Assembly:
 
 @cache
 def _synthesize(context: str) -> Assembly:
-    os.environ["CDK_VALIDATION"] = "false"  # the validator costs seconds; the gated synthesis has it on
     from app import wire
     from stacks.components.stack import PlatformApp
     from stacks.settings import read
