@@ -18,6 +18,7 @@ from botocore.model import OperationModel, ServiceModel
 
 from blueprint.addons import ADDONS
 from blueprint.cluster import service_quotas
+from blueprint.contract import OUTPUTS
 from blueprint.data import AURORA, BACKUPS, CACHES, CONNECTIONS
 from blueprint.secrets import SECRETS
 from stacks.settings import Settings, read
@@ -211,7 +212,8 @@ def test_the_values_have_the_keys_of_the_secrets() -> None:
 
 
 def test_every_generated_secret_is_told() -> None:
-    told = prose(FIRST).partition("## 5. Secrets")[2].partition("\n\n")[2].partition("Five hold")[0]
+    told = prose(FIRST).partition("## 5. Secrets")[2].partition("\n\n")[2].partition("Six hold")[0]
+    assert sum(one.filled_by == "person" for one in SECRETS.values()) == 6
     assert set(INLINE.findall(told)) == {one.name for one in SECRETS.values() if one.filled_by != "person"}
     (rows, *_) = tables(section(RUNBOOK, "Rotate a secret"))
     first = " ".join(INLINE.findall(" ".join(row[0] for row in rows)))
@@ -300,6 +302,7 @@ def test_figures_are_the_blueprints() -> None:
         asked = re.findall(r"--quota-code (\S+) --desired-value (\d+)", page.read_text())
         assert set(asked) <= {(one.code, str(one.needed)) for one in service_quotas()}
     runbook = RUNBOOK.read_text()
+    assert f"{len(OUTPUTS)} parameters" in FIRST.read_text()
     (loop,) = re.findall(r"for addon in ([^;]+);", runbook)
     assert set(loop.split()) == {one.name for one in ADDONS}
     assert "seven add-ons" in FIRST.read_text() and len(ADDONS) == 7
@@ -315,8 +318,72 @@ def test_figures_are_the_blueprints() -> None:
 
 def test_the_checks_are_those_of_the_preflight() -> None:
     (rows,) = tables(section(FIRST, "2. Look"))
+    told = {check for row in rows for check in INLINE.findall(row[0])}
     source = "\n".join(path.read_text() for path in (ROOT / "studio/cloud/deploy/checks").glob("*.py"))
-    for cell in (row[0] for row in rows):
-        for check in INLINE.findall(cell):
-            fixed = re.sub(r" ?\b[A-Z]{3,}\b$", "", check)
-            assert re.search(rf'f?"{re.escape(fixed)}[ "]', source), check
+    for check in told:
+        fixed = re.sub(r" ?\b[A-Z]{3,}\b$", "", check)
+        assert re.search(rf'f?"{re.escape(fixed)}[ "]', source), check
+    found = set(re.findall(r'(?:Finding|_offered|_singleton)\(\s*"([^"]+)"', source))
+    assert len(found) > 8
+    assert found <= told, "a check without a row"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "heading"),
+    [
+        ("nat_gateways", 3, "NAT gateway a zone"),
+        ("interface_endpoints", True, "Interface endpoints"),
+        ("aurora_max_acu", 8, "Aurora's capacity"),
+        ("geo_blocked_countries", "CU", "Block a country"),
+        ("vpn_allowed_cidrs", "198.51.100.7/32", "VPN"),
+        ("kubernetes_public_cidrs", "198.51.100.7/32", "VPN"),
+        ("developers", "Developer-A", "VPN"),
+    ],
+)
+def test_an_entry_deploys_every_stack_that_its_setting_changes(setting: str, value: object, heading: str) -> None:
+    text = section(RUNBOOK, heading)
+    assert f"`{setting}`" in text
+    deployed = set(" ".join(re.findall(r"\./pingvas deploy ([^`\n]*)", text)).split())
+    before, after = synthesize(region="us-east-1"), synthesize(region="us-east-1", **{setting: value})
+    assert {stack for stack in before if before[stack] != after[stack]} <= deployed
+
+
+def test_no_step_without_cloudfront_takes_what_another_stack_uses() -> None:
+    steps = re.findall(
+        r"--exclusively ([\w ]+)$|delete-stack .*Pingvas(\w+)$|deploy (Ingress)",
+        section(RUNBOOK, "Without CloudFront"),
+        re.MULTILINE,
+    )
+    assert ["".join(one) for one in steps] == ["Network Observability", "EdgeLogs", "Edge", "EdgeGlobal", "Ingress"]
+    there: dict[str, Any] = dict(synthesize(region="us-east-1"))
+    without = synthesize(region="us-east-1", cloudfront=False)
+    for exclusively, deleted, last in steps:
+        for stack in (exclusively or last).split():
+            there[stack] = without[stack]
+        there.pop(deleted, None)
+        assert_imports_are_exported(there)
+    left = {stack for stack in without if there[stack] != without[stack]}
+    assert left <= without.before("Ingress"), "the last step deploys what Ingress stands on, too"
+    assert there.keys() == without.keys()
+
+
+def test_leaving_in_this_order_takes_nothing_that_is_used() -> None:
+    (told,) = re.findall(r"--exclusively (.+)$", section(RUNBOOK, "Leave"), re.MULTILINE)
+    there: dict[str, Any] = dict(synthesize(region="us-east-1"))
+    without = synthesize(region="us-east-1", protected=False)
+    for stack in told.split():
+        there[stack] = without[stack]
+        assert_imports_are_exported(there)
+    assert {stack for stack in without if without[stack] != there[stack]} <= {"Security"}
+
+
+def assert_imports_are_exported(templates: dict[str, Any]) -> None:
+    exported = {
+        one["Export"]["Name"]
+        for template in templates.values()
+        for one in template.get("Outputs", {}).values()
+        if "Export" in one
+    }
+    for stack, template in templates.items():
+        imported = set(re.findall(r'"Fn::ImportValue": "([^"]+)"', json.dumps(template)))
+        assert imported <= exported, f"{stack} uses what is gone"
