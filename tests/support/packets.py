@@ -61,13 +61,13 @@ class PacketFilter:
             return "no route"
         for subnet, direction in hops:
             peer = target if direction == "egress" else source
-            if not self._acl_allows(subnet, direction, peer.ip, protocol, port):
+            if not self.admits(subnet, direction, peer.ip, protocol, port):
                 return f"ACL of {subnet.range} {direction}"
         for subnet, direction in hops:
             back = "ingress" if direction == "egress" else "egress"
             peer = target if back == "ingress" else source
             for near in NEAR_ENDS:
-                if not self._acl_allows(subnet, back, peer.ip, protocol, near):
+                if not self.admits(subnet, back, peer.ip, protocol, near):
                     return f"ACL of {subnet.range} {back}, reply to port {near}"
         return None
 
@@ -104,7 +104,8 @@ class PacketFilter:
                 return _ref(self.resources[nat]["Properties"]["SubnetId"])
         return None
 
-    def _acl_allows(self, subnet: Subnet, direction: str, peer: IPv4Address, protocol: Protocol, port: int) -> bool:
+    def admits(self, subnet: Subnet, direction: str, peer: IPv4Address, protocol: Protocol, port: int) -> bool:
+        """Whether the subnet's ACL alone lets a packet from or to the peer through."""
         entries = [
             body
             for _, body in self._of("AWS::EC2::NetworkAclEntry")

@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 
 _ASSET = re.compile(r"\b[0-9a-f]{64}\b")
-_HASH = re.compile(r"(?<=[A-Za-z]{4})(?=[0-9A-F]*\d)[0-9A-F]{8}(?![0-9A-Za-z]*[a-z])")
-"""The end that CDK gives a name of another stack's resource."""
+_HASH = re.compile(r"(?<=[A-Za-z]{2})(?=[0-9A-F]*\d)(?:[0-9A-F]{8}){1,2}(?![0-9a-z])")
+"""The end that CDK gives a name of another stack's resource, and one more where that becomes an export."""
 
 
 def readable(template: Mapping[str, Any], stack: str) -> str:
