@@ -1,18 +1,16 @@
 """The monthly estimate under an operator's settings, and that of another Git revision."""
 
-import io
 import json
 import os
 import subprocess
 import sys
-import tempfile
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.cloud.revision import files_of
 from studio.errors import StudioError, UsageError
 from studio.home import PROJECT
 
@@ -88,23 +86,13 @@ def at_revision(revision: str, region: str, *, project: Path = PROJECT) -> dict[
         UsageError: there is no such revision, no Git here, or the revision has no estimate.
         StudioError: the revision's estimate fails.
     """
-    commit = _git(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    if commit.returncode:
-        raise UsageError(
-            f"There is no revision {revision!r} here.", advice="A branch, a tag or a commit of this project."
-        )
-    name = commit.stdout.decode().strip()
-    prefix = _git(project, "rev-parse", "--show-prefix").stdout.decode().strip()
-    archive = _git(project, "archive", "--format=zip", f"{name}:{prefix}", "blueprint")
-    files = zipfile.ZipFile(io.BytesIO(archive.stdout)) if not archive.returncode else None
-    if files is None or "blueprint/cost.py" not in files.namelist():
-        raise UsageError(f"Revision {revision!r} has no estimate: it is older than blueprint/cost.py.")
-    with tempfile.TemporaryDirectory() as folder:
-        files.extractall(folder)
+    with files_of(revision, "blueprint", project=project) as folder:
+        if not (folder / "blueprint" / "cost.py").is_file():
+            raise UsageError(f"Revision {revision!r} has no estimate: it is older than blueprint/cost.py.")
         asked = subprocess.run(
             [sys.executable, "-P", "-m", "blueprint.cost", region],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": folder},
+            env={**os.environ, "PYTHONPATH": str(folder)},
             capture_output=True,
             text=True,
             timeout=SECONDS,
@@ -128,10 +116,3 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Diffe
         if left != right:
             found.append(Difference(key, line["service"], line["stack"], line["what"], left, right))
     return found
-
-
-def _git(project: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
-    try:
-        return subprocess.run(["git", *arguments], cwd=project, capture_output=True, check=False)
-    except FileNotFoundError:
-        raise UsageError("Git is not installed, so there is no revision to compare with.") from None

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from studio.cloud import toolchain
 from studio.cloud.assembly import SUFFIX, Change
-from studio.cloud.synthesis import ASSEMBLY, revision, synthesize
+from studio.cloud.revision import files_of
+from studio.cloud.synthesis import ASSEMBLY, synthesize
 from studio.errors import StudioError, UsageError
 
 
@@ -31,7 +32,7 @@ def compared(against: str | None, context: Sequence[str]) -> Iterator[tuple[Path
             )
         else:
             old = Path(scratch) / "old"
-            with revision(against) as checkout:
+            with files_of(against) as checkout:
                 if not (checkout / "app.py").is_file():
                     raise UsageError(f"{against} has no AWS layer: app.py is not there.")
                 synthesize(old, context=context, checks=False, project=checkout)

@@ -2,11 +2,7 @@
 
 import shutil
 import subprocess
-import tarfile
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from io import BytesIO
+from collections.abc import Sequence
 from pathlib import Path
 
 from studio.cloud import toolchain
@@ -55,22 +51,3 @@ def _reason(done: subprocess.CompletedProcess[str]) -> str:
     if findings:
         return "synthesis broke rules:\n" + "\n".join(lines[findings[0] :][:60])
     return "synthesis failed:\n" + "\n".join(lines[-15:])
-
-
-@contextmanager
-def revision(name: str) -> Iterator[Path]:
-    """A checkout of a git revision in a temporary folder.
-
-    Raises:
-        UsageError: git does not know the revision.
-    """
-    with tempfile.TemporaryDirectory(prefix="pingvas-revision-") as folder:
-        done = subprocess.run(
-            ["git", "archive", "--format=tar", name, "--"], cwd=PROJECT, capture_output=True, check=False
-        )
-        if done.returncode != 0:
-            reason = done.stderr.decode(errors="replace").strip().splitlines()
-            raise UsageError(f"{name} is no revision of this repository: {reason[-1] if reason else 'git failed'}")
-        with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
-            archive.extractall(folder, filter="data")
-        yield Path(folder)

@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from studio.cli import build, run
-from studio.cloud import synthesis, toolchain
+from studio.cloud import toolchain
+from studio.cloud.revision import files_of
 from studio.errors import Exit, UsageError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -61,8 +62,16 @@ def test_a_bad_setting_is_one_line_and_leaves_the_assembly(saved: Path, capsys: 
     assert (saved / "manifest.json").read_bytes() == before
 
 
+def test_diff_compares_with_a_revision(saved: Path) -> None:
+    with files_of("HEAD") as checkout:
+        assert (checkout / "app.py").is_file()
+    code, output = invoke("diff", "HEAD", "--json")
+    assert code == Exit.OK, output
+    json.loads(output)
+
+
 def test_a_revision_that_is_none_is_refused() -> None:
-    with pytest.raises(UsageError, match="is no revision"), synthesis.revision("no-such-revision"):
+    with pytest.raises(UsageError, match="There is no revision 'no-such-revision'"), files_of("no-such-revision"):
         pass
 
 
