@@ -70,7 +70,8 @@ def diff(
     """Show what the checkout would change in the AWS layer, resource by resource, as `cdk diff` does.
 
     Compared with a saved assembly, with what git had at a revision, or with the last `./pingvas synth`; no account is
-    needed. IAM statements and security group rules have tables of their own, and what would be replaced is marked.
+    needed. Settings given here hold for a revision too, so that only code differs. IAM statements and security group
+    rules have tables of their own, and what would be replaced is marked.
 
     \b
     Examples:
@@ -101,7 +102,7 @@ def _show(found: "list[Change]", old: Path, new: Path) -> None:
         return
     for change in found:
         stdout().print(told(change, old, new), markup=False, end="")
-    result(f"{len(found)} stacks differ:")
+    result("1 stack differs:" if len(found) == 1 else f"{len(found)} stacks differ:")
     for change in found:
         result(f"  {change.stack}: {change}")
         for path in change.removed:

@@ -56,6 +56,7 @@ def told(change: Change, old: Path, new: Path) -> str:
         str(before),
         "--no-change-set",
         "--no-color",
+        "--exclusively",
         change.stack,
         capture=True,
     )

@@ -42,6 +42,10 @@ def test_diff_shows_what_a_setting_does(saved: Path) -> None:
     assert code == Exit.FAILED, output
     assert "AWS::EC2::NatGateway" in output
     assert "Network:" in output
+    code, output = invoke("diff", str(saved), "-c", "aurora_max_acu=8")
+    assert code == Exit.OK, output
+    assert "MaxCapacity" in output
+    assert "Data:" in output
     code, output = invoke("diff", str(saved), "-c", "nat_gateways=3", "--json")
     assert code == Exit.OK
     found = json.loads(output)
