@@ -9,7 +9,8 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from blueprint.data import BACKUPS, BackupRule
-from stacks.components.policies import document, role, service_trust
+from stacks.components.policies import role, service_trust
+from stacks.components.statements import document
 
 
 class Backups(Construct):

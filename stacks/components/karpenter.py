@@ -19,7 +19,8 @@ from blueprint.cluster import (
 )
 from stacks.components.excuse import excuse
 from stacks.components.nodes import node_role
-from stacks.components.policies import Allow, Here, document
+from stacks.components.policies import Allow, Here
+from stacks.components.statements import document
 
 POOL_TAG = "karpenter.sh/nodepool"
 CLASS_TAG = "karpenter.k8s.aws/ec2nodeclass"

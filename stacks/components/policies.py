@@ -1,4 +1,4 @@
-"""IAM policies as plain documents: one call to AWS CDK a role, and every wildcard with its reason beside it."""
+"""IAM roles in one call to AWS CDK each, and every wildcard with its reason beside it."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks.components.excuse import excuse_all
+from stacks.components.statements import document
 
 _SEEN: "WeakKeyDictionary[Construct, Here]" = WeakKeyDictionary()
 """Asking CDK costs four calls into another process, and a scope stands where it stands."""
@@ -114,10 +115,6 @@ def role(
         },
     )
     return made
-
-
-def document(*statements: Mapping[str, Any]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def service_trust(service: str, **conditions: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from constructs import Construct
 from blueprint.data import LOG_DAYS, ROTATION, authority
 from blueprint.secrets import SECRETS
 from stacks.components.excuse import excuse
-from stacks.components.policies import Allow, document, role, service_trust
+from stacks.components.policies import Allow, role, service_trust
+from stacks.components.statements import document
 
 CODE = Path(__file__).parents[1] / "functions" / "rotation"
 SERVICE = "secretsmanager.amazonaws.com"

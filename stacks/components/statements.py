@@ -20,7 +20,7 @@ def deny(
     return _statement("Deny", actions, resources, condition, more)
 
 
-def document(*statements: Statement) -> dict[str, Any]:
+def document(*statements: Mapping[str, Any]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
