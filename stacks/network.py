@@ -144,8 +144,12 @@ class NetworkStack(PlatformStack):
         excuse(flows, "E1029", "flow logs have a syntax of their own for fields, which looks like CloudFormation's")
 
     def _endpoints(self) -> None:
-        """Gateways are free, and take S3's traffic off the NAT gateway's bill; the data tier goes nowhere."""
-        routes = [subnet.route_table.route_table_id for tier in ("public", "private") for subnet in self.tier(tier)]
+        """Gateways are free, and take S3's traffic off the NAT gateway's bill; the data tier goes nowhere.
+
+        Public subnets have none: through a gateway AWS sees a private address, and the developers' role, which wants
+        the VPN's public one, would refuse S3.
+        """
+        routes = [subnet.route_table.route_table_id for subnet in self.tier("private")]
         for service in ("s3", "dynamodb"):
             ec2.CfnVPCEndpoint(
                 self,

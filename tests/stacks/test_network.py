@@ -183,6 +183,15 @@ def test_interface_endpoints_are_a_setting(templates: Templates, region: str) ->
     )
 
 
+def test_gateways_serve_nodes_alone(templates: Templates) -> None:
+    """Through a gateway AWS sees a private address; DevOps-AssumeRole wants the VPN's public one, for S3 too."""
+    for endpoint in templates.resources("AWS::EC2::VPCEndpoint"):
+        tables = [table["Ref"] for table in endpoint.properties["RouteTableIds"]]
+        paths = [templates["Network"]["Resources"][one]["Metadata"]["aws:cdk:path"] for one in tables]
+        assert len(paths) == len(NETWORK.private)
+        assert all(path.startswith("Network/Vpc/privateSubnet") for path in paths)
+
+
 def test_the_documents_subnets_one_a_zone(templates: Templates, region: str) -> None:
     assert templates.one("AWS::EC2::VPC").properties["CidrBlock"] == "10.0.0.0/16"
     for tier, ranges in DOCUMENTS.items():
