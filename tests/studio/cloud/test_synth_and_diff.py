@@ -84,6 +84,9 @@ def test_the_whole_app_passes_the_checks(tmp_path: Path) -> None:
     for region in ("us-east-1", "ap-northeast-2"):
         code, output = invoke("synth", "--output", str(tmp_path / region), "-c", f"region={region}")
         assert code == Exit.OK, output
+        report = json.loads((tmp_path / region / "validation-report.json").read_text())
+        assert {one["pluginName"] for one in report["pluginReports"]} >= {"AwsSolutions", "CloudFormation Validate"}
+        assert not [found for one in report["pluginReports"] for found in one["violations"]], "warnings count too"
 
 
 def test_the_tools_are_the_pinned_ones() -> None:
