@@ -14,6 +14,7 @@ from blueprint.instances import Architecture
 from blueprint.network import NETWORK
 from blueprint.secrets import SECRETS
 from blueprint.services import SERVICES, Service
+from blueprint.vpn import VPN
 
 KMS_KEYS = MappingProxyType({"Security": 5, "Network": 1, "Observability": 1, "EdgeGlobal": 1})
 """Customer-managed keys by stack; a test counts them in the templates."""
@@ -45,8 +46,8 @@ class Platform:
     alarm_metrics: int = 88
     """Metrics that CloudWatch's alarms watch, each of which is billed; in us-east-1, elsewhere the alarms of global
     services are fewer. A test counts them in the templates."""
-    vpn_instance: str = "t3.small"
-    vpn_disk_gib: int = 8
+    vpn_instance: str = VPN.instance_type
+    vpn_disk_gib: int = VPN.volume_gib
 
     @property
     def public_addresses(self) -> int:

@@ -49,3 +49,10 @@ def test_every_alarm_is_billed(templates: Templates, region: str) -> None:
     for alarm in templates.resources("AWS::CloudWatch::Alarm"):
         made += sum("MetricStat" in one for one in alarm.properties.get("Metrics", [])) or 1
     assert made == PLATFORM.alarm_metrics if region == GLOBAL_REGION else 0 < made <= PLATFORM.alarm_metrics
+
+
+def test_the_vpns_machine_is_the_templates(templates: Templates) -> None:
+    (machine,) = templates.resources("AWS::EC2::LaunchTemplate", stack="Vpn")
+    data = machine.properties["LaunchTemplateData"]
+    assert data["InstanceType"] == PLATFORM.vpn_instance
+    assert sum(one["Ebs"]["VolumeSize"] for one in data["BlockDeviceMappings"]) == PLATFORM.vpn_disk_gib

@@ -94,6 +94,7 @@ def test_it_is_accessible_and_needs_nothing_from_elsewhere(templates: Plain) -> 
         ("AWS::EKS::Nodegroup", "nodes"),
         ("AWS::RDS::DBCluster", "aurora"),
         ("AWS::EFS::FileSystem", "efs"),
+        ("AWS::AutoScaling::AutoScalingGroup", "vpn"),
         ("AWS::WAFv2::WebACL", "waf"),
         ("AWS::Route53::HostedZone", "dns"),
         ("AWS::S3::Bucket", "buckets"),
@@ -153,6 +154,7 @@ def test_arrows_are_the_security_group_rules(templates: Plain) -> None:
     assert links["nodes", "aurora"] == "5432"
     assert links["nodes", "efs"] == "2049"
     assert links["rotation", "aurora"] == "5432"
+    assert (links["vpn", "aurora"], links["vpn", "cluster"]) == ("5432", "443")
     caches = [key for key in card_keys(templates) if "Redis" in key]
     assert [links["nodes", key] for key in caches] == ["6379", "6379"]
     assert not any(source == "alb" and target != "nodes" for source, target in links)
