@@ -60,6 +60,7 @@ class SecurityStack(PlatformStack):
             self,
             settings=settings,
             vpn_address=network.vpn_address.attr_public_ip,
+            vpc=network.vpc.vpc_id,
             secrets_key=self.keys.secrets.key_arn,
             storage_key=self.keys.storage.key_arn,
         )

@@ -5,6 +5,7 @@ nothing: `cdk deploy` runs under an administrator's own sign-in. The denials hol
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -13,6 +14,7 @@ from blueprint.cluster import NAME as CLUSTER
 from blueprint.contract import PREFIX as PARAMETERS
 from blueprint.data import ASSETS_BUCKET, AURORA, BUCKETS, LOGS_BUCKET, image_bucket
 from blueprint.delivery import REPOSITORY_PREFIX
+from blueprint.network import NETWORK
 from blueprint.secrets import PREFIX as SECRETS_PREFIX
 from blueprint.secrets import SECRETS
 from blueprint.security import AUDIT, OPERATORS
@@ -133,14 +135,28 @@ BLIND = (
     "s3:PutBucketLogging",
 )
 """Ways to stop the audit, or to make what it wrote unreadable."""
+PUBLIC = [str(one) for one in NETWORK.public]
+"""Where the VPN stands; the load balancer and NAT beside it ask AWS for nothing."""
 READ_SECRETS = ("secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue")
 
 
 def operators_role(
-    scope: Construct, *, settings: Settings, vpn_address: str, secrets_key: str, storage_key: str
+    scope: Construct, *, settings: Settings, vpn_address: str, vpc: str, secrets_key: str, storage_key: str
 ) -> iam.CfnRole:
-    """The role. `vpn_address` is the VPN's public IPv4 address, the keys are ARNs."""
+    """The role. `vpn_address` is the VPN's public IPv4 address, `vpc` the VPC's id, the keys are ARNs.
+
+    With interface endpoints the VPC resolves STS, Secrets Manager and others to addresses of its own, for the VPN's
+    users too. AWS then sees no public address: the VPN is whoever asks from this VPC's public subnets.
+    """
     account = account_of(settings)
+    developers = {"AWS": [f"arn:aws:iam::{account}:user/{name}" for name in settings.developers]}
+    second_factor = {
+        "Bool": {"aws:MultiFactorAuthPresent": "true"},
+        "NumericLessThan": {"aws:MultiFactorAuthAge": str(OPERATORS.mfa_age)},
+    }
+    ways_in: list[dict[str, dict[str, Any]]] = [{"IpAddress": {"aws:SourceIp": f"{vpn_address}/32"}}]
+    if settings.interface_endpoints:
+        ways_in.append({"StringEquals": {"aws:SourceVpc": vpc}, "IpAddress": {"aws:VpcSourceIp": PUBLIC}})
     role = iam.CfnRole(
         scope,
         "DevOps",
@@ -148,22 +164,15 @@ def operators_role(
         description="People who run the platform: with MFA, through the VPN",
         max_session_duration=OPERATORS.session,
         assume_role_policy_document=document(
-            allow(
-                "sts:AssumeRole",
-                None,
-                {
-                    "Bool": {"aws:MultiFactorAuthPresent": "true"},
-                    "NumericLessThan": {"aws:MultiFactorAuthAge": str(OPERATORS.mfa_age)},
-                    "IpAddress": {"aws:SourceIp": f"{vpn_address}/32"},
-                },
-                Principal={"AWS": [f"arn:aws:iam::{account}:user/{name}" for name in settings.developers]},
-            )
+            *(allow("sts:AssumeRole", None, {**second_factor, **way}, Principal=developers) for way in ways_in)
         ),
         policies=[
             iam.CfnRole.PolicyProperty(
                 policy_name="operate", policy_document=document(*_allowed(settings, secrets_key, storage_key))
             ),
-            iam.CfnRole.PolicyProperty(policy_name="never", policy_document=document(*_denied(settings, vpn_address))),
+            iam.CfnRole.PolicyProperty(
+                policy_name="never", policy_document=document(*_denied(settings, vpn_address, vpc))
+            ),
         ],
     )
     _excuse(role, settings)
@@ -174,7 +183,7 @@ def _secret(path: str, settings: Settings) -> str:
     return f"arn:aws:secretsmanager:{settings.region}:{account_of(settings)}:secret:{path}-*"
 
 
-def _denied(settings: Settings, vpn_address: str) -> Sequence[Statement]:
+def _denied(settings: Settings, vpn_address: str, vpc: str) -> Sequence[Statement]:
     dev = f"arn:aws:secretsmanager:{settings.region}:{account_of(settings)}:secret:{SECRETS_PREFIX}/dev/*"
     audit = bucket_arn(AUDIT.bucket, settings)
     secrets = deny(READ_SECRETS, None, Sid="OnlySecretsOfDev")
@@ -184,12 +193,23 @@ def _denied(settings: Settings, vpn_address: str) -> Sequence[Statement]:
         deny(BLIND, "*", Sid="NeverUnseen"),
         deny(["s3:Delete*", "s3:Put*"], [audit, f"{audit}/*"], Sid="NeverTheTrail"),
         secrets,
-        deny(
-            "*",
-            "*",
-            {"NotIpAddress": {"aws:SourceIp": f"{vpn_address}/32"}, "Bool": {"aws:ViaAWSService": "false"}},
-            Sid="OnlyFromTheVpn",  # a session's keys that leave the laptop are worth nothing elsewhere
-        ),
+        *_from_elsewhere(settings, vpn_address, vpc),
+    )
+
+
+def _from_elsewhere(settings: Settings, vpn_address: str, vpc: str) -> Sequence[Statement]:
+    """A session's keys that leave the laptop are worth nothing elsewhere.
+
+    A condition that a request lacks counts as different, so each statement refuses whoever comes neither from the
+    VPN's address nor, with interface endpoints, from this VPC and there from the VPN's subnets.
+    """
+    elsewhere = {"NotIpAddress": {"aws:SourceIp": f"{vpn_address}/32"}, "Bool": {"aws:ViaAWSService": "false"}}
+    if not settings.interface_endpoints:
+        return (deny("*", "*", elsewhere, Sid="OnlyFromTheVpn"),)
+    another_tier = {"aws:SourceIp": f"{vpn_address}/32", "aws:VpcSourceIp": PUBLIC}
+    return (
+        deny("*", "*", {**elsewhere, "StringNotEquals": {"aws:SourceVpc": vpc}}, Sid="OnlyFromTheVpnOrThisVpc"),
+        deny("*", "*", {**elsewhere, "NotIpAddress": another_tier}, Sid="OnlyFromTheVpnsSubnets"),
     )
 
 

@@ -29,6 +29,11 @@ AT_WORK = {"aws:SourceIp": VPN, "aws:ViaAWSService": "false", "aws:userid": "ARO
 
 @pytest.fixture(scope="module")
 def policies(templates: Templates, region: str) -> Policies:
+    return policies_of(templates, region)
+
+
+def policies_of(templates: Templates, region: str) -> Policies:
+    """Policies in which the VPN's address is `VPN`."""
     published = templates.one("AWS::SSM::Parameter", Name=OUTPUTS["vpn/address"].parameter)
     address = ".".join(published.properties["Value"]["Fn::GetAtt"])
     return Policies(templates, region=region, substitutes={f"{published.stack}.{address}": VPN})
@@ -428,3 +433,35 @@ def test_a_trial_account_can_be_emptied(region: str) -> None:
             if one.stack in ("Security", "Storage", "Delivery"):
                 assert one.body.get("DeletionPolicy", "Delete") == "Delete", one.path
     assert not any("ObjectLockConfiguration" in one.properties for one in trial.resources("AWS::S3::Bucket"))
+
+
+@pytest.mark.parametrize(
+    ("source", "may"),
+    [
+        ({"aws:SourceIp": VPN}, True),
+        ({"aws:SourceVpc": "ours", "aws:VpcSourceIp": "10.0.2.7"}, True),
+        ({"aws:SourceVpc": "ours", "aws:VpcSourceIp": "10.0.11.7"}, False),
+        ({"aws:SourceVpc": "vpc-of-a-stranger", "aws:VpcSourceIp": "10.0.2.7"}, False),
+        ({"aws:SourceVpc": "ours"}, False),
+        ({"aws:VpcSourceIp": "10.0.2.7"}, False),
+        ({"aws:SourceIp": "203.0.113.9"}, False),
+        ({}, False),
+    ],
+)
+def test_interface_endpoints_know_the_vpn_by_its_subnets(region: str, source: dict[str, str], may: bool) -> None:
+    """The VPC's own names for STS and the others lead VPN users to them, and AWS sees no public address then."""
+    policies = policies_of(synthesize(region=region, interface_endpoints=True), region)
+    role = policies.role(OPERATORS.role)
+    trust = policies.trust(role)
+    [ours] = [
+        one["Condition"]["StringEquals"]["aws:SourceVpc"]
+        for one in trust["Statement"]
+        if "StringEquals" in one["Condition"]
+    ]
+    source = {name: ours if value == "ours" else value for name, value in source.items()}
+    sign_in = {name: value for name, value in SIGNED_IN.items() if name != "aws:SourceIp"} | source
+    asked = Request(action="sts:AssumeRole", principal=DEVELOPER, context=sign_in)
+    assert allowed(asked, resource=[trust], governed=True) is may
+    at_work = {name: value for name, value in AT_WORK.items() if name != "aws:SourceIp"} | source
+    used = Request(action="ec2:DescribeInstances", resource="*", principal=SESSION, context=at_work)
+    assert allowed(used, identity=[*policies.identity(role), ADMINISTRATOR]) is may
