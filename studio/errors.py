@@ -1,6 +1,6 @@
 """What can go wrong on one machine and the exit code each has.
 
-StudioError             1   a generation or a test failed
+StudioError             1   a generation, a test, a check or a deployment failed
 |- UsageError           2   the command line asks for something that cannot be
 |- NotRunningError      3   the studio is not running or cannot be reached
 |- BusyError            4   a port is taken, or the studio runs already

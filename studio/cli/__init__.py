@@ -39,8 +39,9 @@ Data lies in .data of the project, or where PINGVAS_HOME says. Any PINGVAS_* var
 embedded default: PINGVAS_DATABASE_URL, PINGVAS_REDIS_URL, PINGVAS_STORAGE_URL and so on.
 """
 EPILOG = (
-    "Exit codes: 0 fine; 1 a generation or a test failed; 2 wrong usage; 3 the studio is not running or cannot be "
-    "reached; 4 a port is taken or the studio runs already; 5 set-up or the data folder is in trouble; 130 interrupted."
+    "Exit codes: 0 fine; 1 a generation, a test, a check or a deployment failed; 2 wrong usage; 3 the studio is not "
+    "running or cannot be reached; 4 a port is taken or the studio runs already; 5 set-up or the data folder is in "
+    "trouble; 130 interrupted."
 )
 
 
