@@ -171,12 +171,14 @@ def _follow(process: subprocess.Popen[str], record: TextIO, scratch: Path, progr
 
 
 def _megabytes(folder: Path) -> int:
+    """What pip has fetched so far; its folders come and go meanwhile, which `os.walk` takes as it is."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size
-        except OSError:
-            continue
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += (Path(place) / name).stat().st_size
+            except OSError:
+                continue
     return total // 1_000_000
 
 

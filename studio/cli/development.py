@@ -41,6 +41,7 @@ def test(
     python = [sys.executable, "-P", "-m"]
     checks: list[list[str]] = []
     if everything:
+        toolchain.checkov()
         checks = [
             [*python, "ruff", "check", "."],
             [*python, "ruff", "format", "--check", "."],

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from studio import install
 from studio.home import PROJECT
 
 WHEEL = "demo_part-1.0-py3-none-any.whl"
@@ -182,3 +183,11 @@ def test_a_place_that_cannot_be_written_is_one_message(project: Path, elsewhere:
     assert done.returncode == 5
     assert "PINGVAS_VENV" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_was_fetched_is_counted_while_it_comes_and_goes(tmp_path: Path) -> None:
+    (tmp_path / "pip-unpack" / "deep").mkdir(parents=True)
+    (tmp_path / "pip-unpack" / "deep" / "a.whl").write_bytes(bytes(3_000_000))
+    (tmp_path / "gone.whl").symlink_to(tmp_path / "nowhere")
+    assert install._megabytes(tmp_path) == 3
+    assert install._megabytes(tmp_path / "pip-that-is-gone") == 0
