@@ -17,7 +17,7 @@ from tests.gpu_worker.tiny import SIDE, build
 pytestmark = [pytest.mark.model, pytest.mark.timeout(400)]
 
 
-GENERATIONS = 60
+GENERATIONS = 150
 """Enough that a fast machine is still at it when the faults strike."""
 
 
