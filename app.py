@@ -3,7 +3,10 @@
 `cdk synth`, `cdk diff` and `cdk deploy` run it; `./pingvas synth | diff | deploy` run those with checks before them.
 """
 
+import json
+import os
 import sys
+from pathlib import Path
 
 from blueprint.rules import RuleError
 from stacks.cluster import ClusterStack
@@ -72,7 +75,10 @@ def wire(app: PlatformApp, settings: Settings) -> None:
 
 
 def main() -> int:
-    app = PlatformApp()
+    # The CDK command line hands over cdk.json's context; whoever runs this file alone gets the same switches.
+    alone = "CDK_CONTEXT_JSON" not in os.environ
+    committed = json.loads(Path(__file__).with_name("cdk.json").read_text(encoding="utf-8"))["context"]
+    app = PlatformApp(context=committed if alone else None)
     try:
         for name in unknown(app.node.get_all_context()):
             raise RuleError(name, app.node.try_get_context(name), "is no setting; stacks/settings.py has them all")

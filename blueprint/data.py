@@ -13,7 +13,6 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 RDS_AUTHORITIES = Path(__file__).with_name("rds.pem")
 """The roots of `Aurora.certificate` in each region of `blueprint.regions`, from AWS's truststore.pki.rds.amazonaws.com.
 Clients verify the server with them; they are in no operating system's own store."""
-DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True)

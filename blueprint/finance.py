@@ -55,7 +55,5 @@ REPORT = Report()
 ANOMALY = Anomaly()
 PROJECT_TAG = ("project", "pingvas-studio")
 ENVIRONMENT_TAG = "environment"
-COST_TAGS = (PROJECT_TAG[0], ENVIRONMENT_TAG, "stack")
-"""Cost allocation tags; each has to be activated once in the billing console before Cost Explorer knows it."""
 SHARED = "shared"
 """Value of the tag `environment` on what both environments use."""

@@ -14,7 +14,6 @@ from blueprint.rules import RuleError, demand
 from stacks.placeholders import CDN_PUBLIC_KEYS
 
 ENVIRONMENTS = ("dev", "prod")
-EVERYWHERE = IPv4Network("0.0.0.0/0")
 _ACCOUNT = re.compile(r"\d{12}")
 _ZONE_ID = re.compile(r"Z[A-Z0-9]{5,31}")
 _USER = re.compile(r"[\w+=,.@-]{1,64}")

@@ -129,3 +129,11 @@ def test_synthesis_stops_with_one_line(pair: str, tmp_path: Path) -> None:
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith(f"pingvas: {name}")
     assert not list(tmp_path.glob("*.template.json"))
+
+
+def test_the_file_runs_alone_with_the_projects_own_switches(tmp_path: Path) -> None:
+    environment = {"CDK_OUTDIR": str(tmp_path), "CDK_VALIDATION": "false", "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, ROOT / "app.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list(tmp_path.glob("*.template.json"))) >= 13
