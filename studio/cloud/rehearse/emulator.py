@@ -52,7 +52,7 @@ def _template(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        import yaml  # type: ignore[import-untyped]
+        import yaml
         from moto.cloudformation.utils import yaml_tag_constructor
 
         yaml.add_multi_constructor("", yaml_tag_constructor)

@@ -1,0 +1,1 @@
+"""Small typed constructs that the folders of `gitops/` are made of."""

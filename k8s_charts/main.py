@@ -1,0 +1,82 @@
+"""The cdk8s app: blueprint and facts in, `gitops/` out. `cdk8s synth` and `./pingvas synth` run it.
+
+python -m k8s_charts.main [FOLDER]     FOLDER: gitops/ of this checkout by default
+"""
+
+import sys
+from pathlib import Path
+
+from blueprint.rules import RuleError
+from k8s_charts import (
+    addons,
+    argocd,
+    cluster,
+    database,
+    environments,
+    in_cluster,
+    karpenter,
+    migrations,
+    monitoring,
+    network_policies,
+    nvidia,
+    secret_stores,
+    services,
+    storage,
+    tree,
+    worker,
+)
+from k8s_charts.facts import FILE, Facts, load
+from k8s_charts.folder import GitOps
+
+GITOPS = Path(__file__).parents[1] / "gitops"
+
+
+def wire(app: GitOps) -> None:
+    """Every folder, in the order in which ArgoCD brings them up."""
+    cluster.add(app)
+    network_policies.add(app)
+    environments.add(app)
+    storage.add(app)
+    karpenter.add(app)
+    nvidia.add(app)
+    secret_stores.add(app)
+    database.add(app)
+    services.add(app)
+    migrations.add(app)
+    worker.add(app)
+    monitoring.add(app)
+    addons.add(app)
+    in_cluster.add(app)
+    argocd.add(app)
+
+
+def build(facts: Facts, tags: dict[tuple[str, str], str] | None = None) -> GitOps:
+    """The app with every folder in it.
+
+    Raises:
+        RuleError: a number of the blueprint or a fact that nothing can be built from; one line names it.
+    """
+    app = GitOps(facts, tags)
+    wire(app)
+    return app
+
+
+def synthesize(gitops: Path = GITOPS) -> tuple[list[str], list[str]]:
+    """Writes a folder anew; returns the paths that were written and removed. Nothing is touched on a RuleError."""
+    facts = load(gitops)
+    files = build(facts, tree.tags(gitops)).files()
+    return tree.write(gitops, files | {FILE: facts.text()})
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        written, removed = synthesize(Path(arguments[0]) if arguments else GITOPS)
+    except RuleError as error:
+        sys.stderr.write(f"pingvas: {error}\n")
+        return 1
+    sys.stdout.write(f"{len(written)} files written, {len(removed)} removed\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,23 @@
+"""One synthesis of the Kubernetes layer for all of its tests, with placeholder facts and no released image."""
+
+from pathlib import Path
+
+import pytest
+
+from k8s_charts import tree
+from k8s_charts.facts import placeholders
+from k8s_charts.folder import GitOps
+from k8s_charts.main import build
+from tests.support.manifests import Manifests
+
+
+@pytest.fixture(scope="session")
+def app() -> GitOps:
+    return build(placeholders())
+
+
+@pytest.fixture(scope="session")
+def manifests(app: GitOps, tmp_path_factory: pytest.TempPathFactory) -> Manifests:
+    root: Path = tmp_path_factory.mktemp("gitops")
+    tree.write(root, app.files())
+    return Manifests(app, root)
