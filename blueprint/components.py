@@ -16,7 +16,8 @@ Place = Literal["system", "general", "gpu", "every"]
 counts on the general pool; `gpu` and `every` are DaemonSets, one pod a node."""
 PRIORITY_CLASS = "platform-critical"
 PRIORITY = 10_000_000
-"""Of everything that keeps the cluster going, above prod-high: system nodes carry no taint, and a service that finds no other place must not evict ArgoCD."""
+"""Of everything that keeps the cluster going. Above prod-high: system nodes carry no taint, and a service that finds no
+other place must not evict ArgoCD."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
