@@ -16,6 +16,7 @@ from blueprint.contract import OUTPUTS, bucket, redis_endpoint
 from blueprint.data import BUCKETS, EFS
 from blueprint.delivery import repository_name
 from blueprint.environments import CLUSTER_ENVIRONMENTS
+from blueprint.in_cluster import EDGE_AND_CACHE, EdgeAndCache
 from blueprint.regions import DEFAULT_REGION, REGIONS
 from blueprint.rules import RuleError, demand
 from k8s_charts.text import document
@@ -59,11 +60,13 @@ NEEDED = tuple(_FORMS)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Where the manifests are to run. `outputs` holds every name of `NEEDED`."""
+    """Where the manifests are to run. `outputs` holds every name of `NEEDED`; `edge_and_cache` is a choice, not a fact:
+    whether the load balancer's routing and the caches are AWS's or pods (`blueprint.in_cluster`)."""
 
     account: str
     region: str
     outputs: Mapping[str, str]
+    edge_and_cache: EdgeAndCache = "aws"
 
     def __getitem__(self, output: str) -> str:
         """The value of an output.
@@ -72,6 +75,11 @@ class Facts:
             KeyError: `NEEDED` does not name it.
         """
         return self.outputs[output]
+
+    @property
+    def in_cluster(self) -> bool:
+        """Whether ingress-nginx and Redis run in the cluster."""
+        return self.edge_and_cache == "in-cluster"
 
     @property
     def placeholders(self) -> tuple[str, ...]:
@@ -89,7 +97,14 @@ class Facts:
 
     def text(self) -> str:
         """As the file holds them."""
-        return document({"account": self.account, "region": self.region, "outputs": dict(self.outputs)})
+        return document(
+            {
+                "account": self.account,
+                "region": self.region,
+                "edge_and_cache": self.edge_and_cache,
+                "outputs": dict(self.outputs),
+            }
+        )
 
 
 def placeholders() -> Facts:
@@ -97,7 +112,7 @@ def placeholders() -> Facts:
     return Facts(ACCOUNT, DEFAULT_REGION, MappingProxyType({name: example for name, (_, example) in _FORMS.items()}))
 
 
-def checked(account: str, region: str, outputs: Mapping[str, str]) -> Facts:
+def checked(account: str, region: str, outputs: Mapping[str, str], edge_and_cache: str = "aws") -> Facts:
     """Facts whose form is right.
 
     Raises:
@@ -105,6 +120,12 @@ def checked(account: str, region: str, outputs: Mapping[str, str]) -> Facts:
     """
     demand(bool(re.fullmatch(r"\d{12}", account)), "facts.account", account, "must be 12 digits, in quotes")
     demand(region in REGIONS, "facts.region", region, f"must be one of {', '.join(REGIONS)}")
+    demand(
+        edge_and_cache in EDGE_AND_CACHE,
+        "facts.edge_and_cache",
+        edge_and_cache,
+        f"must be one of {', '.join(EDGE_AND_CACHE)}",
+    )
     for name, value in outputs.items():
         demand(name in OUTPUTS, f"facts.outputs.{name}", value, "is no output of the AWS layer (blueprint/contract.py)")
         demand(name in _FORMS, f"facts.outputs.{name}", value, "is read by no manifest (k8s_charts/facts.py)")
@@ -116,7 +137,12 @@ def checked(account: str, region: str, outputs: Mapping[str, str]) -> Facts:
             outputs[name],
             f"is malformed; it looks like {example}",
         )
-    return Facts(account, region, MappingProxyType({name: outputs[name] for name in _FORMS}))
+    return Facts(
+        account,
+        region,
+        MappingProxyType({name: outputs[name] for name in _FORMS}),
+        "in-cluster" if edge_and_cache == "in-cluster" else "aws",
+    )
 
 
 def load(gitops: Path) -> Facts:
@@ -134,4 +160,9 @@ def load(gitops: Path) -> Facts:
         raise RuleError("facts", path, f"is no YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(read, dict) or not isinstance(read.get("outputs"), dict):
         raise RuleError("facts", path, "must have account, region and outputs")
-    return checked(str(read.get("account")), str(read.get("region")), read["outputs"])
+    return checked(
+        str(read.get("account")),
+        str(read.get("region")),
+        read["outputs"],
+        str(read.get("edge_and_cache", EDGE_AND_CACHE[0])),
+    )
