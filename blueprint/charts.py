@@ -1,0 +1,217 @@
+"""Helm charts that ArgoCD installs: where from, which version, where to, and in which order.
+
+Every version was seen in use or as a release when it was chosen (November 2026), and its project says that it runs on
+Kubernetes 1.35 or puts no upper bound: Karpenter's compatibility matrix (1.35 from 1.9 on), endoflife.date for it,
+KEDA's rule of the three newest minors at a release, Argo CD's of the same, the load balancer controller's 1.22 and
+newer. A version moves by a change here, which is one line of a diff in gitops/ and a sync.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+
+from blueprint.environments import CLUSTER_ENVIRONMENTS
+from blueprint.workloads import WORKLOADS
+
+
+class Wave(IntEnum):
+    """The order in which ArgoCD brings the cluster up; it waits until what belongs to a wave is healthy."""
+
+    PROJECTS = 0
+    GROUND = 1
+    """Namespaces, priority classes, admission."""
+    CRDS = 2
+    """Kinds that others' manifests name, and ArgoCD itself."""
+    NODES = 3
+    """Karpenter, on system nodes."""
+    POOLS = 4
+    """What Karpenter starts nodes for; from here on pods need no system node."""
+    CONTROLLERS = 5
+    SECRETS = 6
+    """Stores and what reads through them."""
+    SERVICES = 7
+    """Monitoring, backup, runners' controller: they read secrets."""
+    CUSTOM = 8
+    """What is made of the controllers' kinds: rules, dashboards, runners, the database's roles."""
+    ENVIRONMENTS = 9
+    APPLICATIONS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """One release of a chart. `name` is its ArgoCD application and its folder below gitops/addons/.
+
+    `accounts` are the service accounts whose names matter, since EKS Pod Identity binds roles by them. `brings` are the
+    API groups of the custom resource definitions that it installs.
+    """
+
+    name: str
+    repository: str
+    chart: str
+    version: str
+    app_version: str
+    namespace: str
+    wave: Wave
+    release: str = ""
+    accounts: tuple[str, ...] = ()
+    brings: tuple[str, ...] = ()
+
+    @property
+    def release_name(self) -> str:
+        """What Helm calls it, and most of its objects are named after.
+
+        >>> CHARTS["argo-cd"].release_name, CHARTS["keda"].release_name
+        ('argocd', 'keda')
+        """
+        return self.release or self.name
+
+    @property
+    def oci(self) -> bool:
+        return self.repository.startswith("oci://")
+
+    @property
+    def source(self) -> str:
+        """The repository as ArgoCD wants it: of a registry without the scheme (Argo CD documentation, "Helm").
+
+        >>> CHARTS["karpenter"].source
+        'public.ecr.aws/karpenter'
+        """
+        return self.repository.removeprefix("oci://")
+
+
+_KARPENTER = "1.14.1"
+_RUNNERS = "0.14.2"
+_RUNNERS_REPOSITORY = "oci://ghcr.io/actions/actions-runner-controller-charts"
+_SHARED = "external-secrets-shared"
+
+
+def _external_secrets() -> tuple[Chart, ...]:
+    """A release a store: with Pod Identity the credentials are the pod's, so one controller would have every store's.
+
+    The shared one installs the kinds and the webhook for all.
+    """
+    accounts = [one.service_account for one in WORKLOADS.values() if one.namespace == "external-secrets"]
+    return tuple(
+        Chart(
+            name=account,
+            repository="https://charts.external-secrets.io",
+            chart="external-secrets",
+            version="2.9.0",
+            app_version="v2.9.0",
+            namespace="external-secrets",
+            wave=Wave.CONTROLLERS if account == _SHARED else Wave.SECRETS,
+            accounts=(account,),
+            brings=("external-secrets.io", "generators.external-secrets.io") if account == _SHARED else (),
+        )
+        for account in accounts
+    )
+
+
+def secret_namespaces() -> Mapping[str, str]:
+    """The one namespace that each External Secrets release writes to, by release.
+
+    >>> secret_namespaces()["external-secrets-shared"]
+    'monitoring'
+    """
+    environments = {f"external-secrets-{one.name}": one.namespace for one in CLUSTER_ENVIRONMENTS}
+    return MappingProxyType({**environments, _SHARED: "monitoring", "external-secrets-bootstrap": "bootstrap"})
+
+
+_ALL = (
+    Chart(
+        name="argo-cd",
+        repository="https://argoproj.github.io/argo-helm",
+        chart="argo-cd",
+        version="9.5.21",
+        app_version="v3.4.3",
+        namespace="argocd",
+        wave=Wave.CRDS,
+        release="argocd",
+        brings=("argoproj.io",),
+    ),
+    Chart(
+        name="prometheus-operator-crds",
+        repository="https://prometheus-community.github.io/helm-charts",
+        chart="prometheus-operator-crds",
+        version="29.0.0",
+        app_version="v0.91.0",
+        namespace="monitoring",
+        wave=Wave.CRDS,
+        brings=("monitoring.coreos.com",),
+    ),
+    Chart(
+        name="karpenter-crd",
+        repository="oci://public.ecr.aws/karpenter",
+        chart="karpenter-crd",
+        version=_KARPENTER,
+        app_version=_KARPENTER,
+        namespace="karpenter",
+        wave=Wave.CRDS,
+        brings=("karpenter.sh", "karpenter.k8s.aws"),
+    ),
+    Chart(
+        name="karpenter",
+        repository="oci://public.ecr.aws/karpenter",
+        chart="karpenter",
+        version=_KARPENTER,
+        app_version=_KARPENTER,
+        namespace="karpenter",
+        wave=Wave.NODES,
+        accounts=(WORKLOADS["karpenter"].service_account,),
+    ),
+    Chart(
+        name="aws-load-balancer-controller",
+        repository="https://aws.github.io/eks-charts",
+        chart="aws-load-balancer-controller",
+        version="3.5.0",
+        app_version="v3.5.0",
+        namespace="kube-system",
+        wave=Wave.CONTROLLERS,
+        accounts=(WORKLOADS["aws-load-balancer-controller"].service_account,),
+        brings=("elbv2.k8s.aws",),
+    ),
+    Chart(
+        name="keda",
+        repository="https://kedacore.github.io/charts",
+        chart="keda",
+        version="2.20.2",
+        app_version="2.20.2",
+        namespace="keda",
+        wave=Wave.CONTROLLERS,
+        brings=("keda.sh", "eventing.keda.sh"),
+    ),
+    *_external_secrets(),
+    Chart(
+        name="velero",
+        repository="https://vmware-tanzu.github.io/helm-charts",
+        chart="velero",
+        version="12.0.3",
+        app_version="1.18.1",
+        namespace="velero",
+        wave=Wave.SERVICES,
+        accounts=(WORKLOADS["velero"].service_account,),
+        brings=("velero.io",),
+    ),
+    Chart(
+        name="gha-runner-scale-set-controller",
+        repository=_RUNNERS_REPOSITORY,
+        chart="gha-runner-scale-set-controller",
+        version=_RUNNERS,
+        app_version=_RUNNERS,
+        namespace="ci-runners",
+        wave=Wave.SERVICES,
+        brings=("actions.github.com",),
+    ),
+    Chart(
+        name="gha-runner-scale-set",
+        repository=_RUNNERS_REPOSITORY,
+        chart="gha-runner-scale-set",
+        version=_RUNNERS,
+        app_version=_RUNNERS,
+        namespace="ci-runners",
+        wave=Wave.CUSTOM,
+        release="pingvas-runners",
+    ),
+)
+CHARTS: Mapping[str, Chart] = MappingProxyType({chart.name: chart for chart in _ALL})
