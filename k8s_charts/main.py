@@ -3,6 +3,7 @@
 python -m k8s_charts.main [FOLDER]     FOLDER: gitops/ of this checkout by default
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from k8s_charts import (
 )
 from k8s_charts.facts import FILE, Facts, load
 from k8s_charts.folder import GitOps
+from k8s_charts.text import document
 
 GITOPS = Path(__file__).parents[1] / "gitops"
 
@@ -61,16 +63,32 @@ def build(facts: Facts, tags: dict[tuple[str, str], str] | None = None) -> GitOp
     return app
 
 
-def synthesize(gitops: Path = GITOPS) -> tuple[list[str], list[str]]:
+def files(app: GitOps) -> dict[str, str]:
+    """Everything that `gitops/` holds, by path."""
+    return {**app.files(), FILE: app.facts.text()}
+
+
+def synthesize(gitops: Path = GITOPS, flat_copies: Path | None = None) -> tuple[list[str], list[str]]:
     """Writes a folder anew; returns the paths that were written and removed. Nothing is touched on a RuleError."""
-    facts = load(gitops)
-    files = build(facts, tree.tags(gitops)).files()
-    return tree.write(gitops, files | {FILE: facts.text()})
+    app = build(load(gitops), tree.tags(gitops))
+    if flat_copies is not None:
+        flat(app, flat_copies)
+    return tree.write(gitops, files(app))
+
+
+def flat(app: GitOps, output: Path) -> None:
+    """The folders' objects, a file a folder: for `cdk8s synth`, and for tools that read one directory."""
+    output.mkdir(parents=True, exist_ok=True)
+    for folder in app.folders():
+        if objects := folder.objects():
+            name = f"{folder.path.replace('/', '-')}.k8s.yaml"
+            (output / name).write_text("---\n".join(document(one) for one in objects), encoding="utf-8")
 
 
 def main(arguments: list[str]) -> int:
     try:
-        written, removed = synthesize(Path(arguments[0]) if arguments else GITOPS)
+        copies = os.environ.get("CDK8S_OUTDIR")
+        written, removed = synthesize(Path(arguments[0]) if arguments else GITOPS, Path(copies) if copies else None)
     except RuleError as error:
         sys.stderr.write(f"pingvas: {error}\n")
         return 1

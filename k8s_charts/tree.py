@@ -27,27 +27,34 @@ def tags(gitops: Path) -> dict[tuple[str, str], str]:
     return found
 
 
+def differences(gitops: Path, files: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """What `write` would write and remove: files that differ or are missing, and files that nothing makes."""
+    written = [name for name, text in files.items() if _read(gitops / name) != text]
+    there = (path.relative_to(gitops).as_posix() for path in gitops.rglob("*") if path.is_file())
+    return written, sorted(name for name in there if name not in files and name not in KEPT)
+
+
 def write(gitops: Path, files: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """Makes the folder hold exactly these files and those of `KEPT`.
 
     Returns:
         The paths that were written, and those that were removed.
     """
-    written, removed = [], []
-    for name, text in files.items():
+    written, removed = differences(gitops, files)
+    for name in written:
         path = gitops / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-            written.append(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(files[name], encoding="utf-8")
+    for name in removed:
+        (gitops / name).unlink()
     for path in sorted(gitops.rglob("*"), reverse=True):
-        name = path.relative_to(gitops).as_posix()
-        if path.is_file() and name not in files and name not in KEPT:
-            path.unlink()
-            removed.append(name)
-        elif path.is_dir() and not any(path.iterdir()):
+        if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
-    return written, sorted(removed)
+    return written, removed
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _images(path: Path) -> list[dict[str, Any]]:

@@ -1,5 +1,7 @@
-"""`synth`, `diff`: the AWS layer as templates, and what a change does to them."""
+"""`synth`, `diff`: the platform as templates and manifests, and what a change does to them."""
 
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +19,13 @@ Context = Annotated[
 ]
 
 
+class Layer(StrEnum):
+    """What one synthesis may be limited to."""
+
+    AWS = "aws"
+    KUBERNETES = "kubernetes"
+
+
 def register(app: typer.Typer) -> None:
     app.command()(synth)
     app.command()(diff)
@@ -24,26 +33,66 @@ def register(app: typer.Typer) -> None:
 
 def synth(
     context: Context = None,
-    output: Annotated[Path | None, typer.Option(help="Where to write it; cdk.out by default.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Without cdk-nag and CDK's validator.")] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="Where to write the templates, alone; cdk.out by default.", show_default=False)
+    ] = None,
+    only: Annotated[Layer | None, typer.Option("--only", help="One layer instead of both.", show_default=False)] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Without the checks of rules and schemas.")] = False,
+    from_account: Annotated[
+        bool, typer.Option("--from-account", help="Read gitops/facts.yaml from the AWS account first.")
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Write nothing of gitops/; exit with 1 where it is not what synthesis gives."),
+    ] = False,
 ) -> None:
-    """Write the CloudFormation templates of the AWS layer, checked, and tell what changed.
+    """Write the CloudFormation templates and the Kubernetes manifests, checked, and tell what changed.
 
-    No account is needed. cdk-nag's AWS Solutions and CDK's own validator check them; a finding stops it. The summary
-    compares with what the folder held before; `./pingvas diff` shows the changes themselves.
+    No account is needed. Templates go to cdk.out, which git ignores, and have passed cdk-nag's AWS Solutions and CDK's
+    own validator; manifests go to gitops/, which is committed and which ArgoCD applies, and have passed the schemas of
+    Kubernetes and of the custom resources. A finding stops it, and what was there stays. Settings (-c) are those of the
+    AWS layer; the Kubernetes layer reads gitops/facts.yaml. Image tags that a delivery has set in gitops/ are kept.
 
     \b
     Examples:
       ./pingvas synth
+      ./pingvas synth --only kubernetes --from-account
+      ./pingvas synth --only kubernetes --check
       ./pingvas synth -c region=ap-northeast-2 --output /tmp/seoul
       ./pingvas synth --quick -c nat_gateways=3
     """
+    if output is None and only is not Layer.AWS:
+        _manifests(quick=quick, from_account=from_account, check=check)
+    if only is not Layer.KUBERNETES and not check:
+        _templates(context or (), output, quick=quick)
+
+
+def _manifests(*, quick: bool, from_account: bool, check: bool) -> None:
+    from studio.cloud import toolchain
+    from studio.cloud.manifests.synthesis import GITOPS, SHOWN, synthesize
+
+    toolchain.ready()
+    done = synthesize(checks=not quick, from_account=from_account, write=not check)
+    result(f"{done.objects} manifests in {GITOPS}")
+    lines = [*(f"  {name}" for name in done.written), *(f"  removed: {name}" for name in done.removed)]
+    for line in lines[:SHOWN]:
+        result(line)
+    if len(lines) > SHOWN:
+        result(f"  and {len(lines) - SHOWN} more")
+    if not lines:
+        result("  as before")
+    elif check:
+        warn("gitops/ is not what synthesis gives; `./pingvas synth --only kubernetes` writes it, then commit it.")
+        raise typer.Exit(Exit.FAILED)
+
+
+def _templates(context: Sequence[str], output: Path | None, *, quick: bool) -> None:
     from studio.cloud import assembly
     from studio.cloud.synthesis import ASSEMBLY, synthesize
 
     folder = (output or ASSEMBLY).resolve()
     before = assembly.load(folder) if (folder / "manifest.json").is_file() else {}
-    synthesize(folder, context=context or (), checks=not quick)
+    synthesize(folder, context=context, checks=not quick)
     after = assembly.load(folder)
     count = sum(len(template.get("Resources", {})) for template in after.values())
     result(f"{len(after)} stacks, {count} resources in {folder}")

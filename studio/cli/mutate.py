@@ -19,7 +19,7 @@ def mutate(
     names: Annotated[list[str] | None, typer.Argument(help="Mutations; all by default.", show_default=False)] = None,
     only_list: Annotated[bool, typer.Option("--list", help="Name them and the promises they break.")] = False,
 ) -> None:
-    """Break the AWS layer in every documented way and see that the tests notice.
+    """Break the platform in every documented way and see that the tests notice.
 
     Each way opens a port, drops encryption, widens a role or the like in a copy of the working tree and runs the
     property tests there; snapshots do not count, since they notice everything and understand nothing. Takes minutes.

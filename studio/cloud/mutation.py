@@ -1,6 +1,6 @@
 """Breaks the platform on purpose, one documented way after another, and sees whether the tests notice.
 
-`tests/stacks/mutations.toml` has the ways. Each is tried in a copy of the working tree, so nothing here changes.
+`mutations.toml` beside each layer's tests has the ways. Each is tried in a copy of the working tree, so nothing here changes.
 """
 
 import shutil
@@ -19,9 +19,9 @@ from typing import Literal
 from studio.errors import StudioError, UsageError
 from studio.home import PROJECT
 
-CATALOGUE = Path("tests/stacks/mutations.toml")
-TESTS = ("tests/stacks", "tests/blueprint")
-SNAPSHOTS = "tests/stacks/test_snapshots.py"
+CATALOGUES = (Path("tests/stacks/mutations.toml"), Path("tests/k8s_charts/mutations.toml"))
+TESTS = ("tests/stacks", "tests/k8s_charts", "tests/blueprint")
+SNAPSHOTS = ("tests/stacks/test_snapshots.py", "tests/k8s_charts/test_golden.py")
 PROCESSES = 2
 TIMEOUT = 300
 
@@ -47,7 +47,7 @@ class Mutation:
         if text.count(self.find) != 1:
             raise StudioError(
                 f"mutation {self.name}: {self.find!r} stands {text.count(self.find)} times in {self.file}, not once.",
-                advice=f"The code has moved on; mend {CATALOGUE}.",
+                advice="The code has moved on; mend its catalogue.",
             )
         path.write_text(text.replace(self.find, self.replace), encoding="utf-8")
 
@@ -63,9 +63,13 @@ class Verdict:
 
 
 def catalogue(root: Path = PROJECT) -> tuple[Mutation, ...]:
-    """Every mutation, in the order of the file."""
-    entries = tomllib.loads((root / CATALOGUE).read_text(encoding="utf-8"))
-    return tuple(Mutation(name=name, **entry) for name, entry in entries.items())
+    """Every mutation, in the order of the files."""
+    files = [root / path for path in CATALOGUES if (root / path).is_file()]
+    return tuple(
+        Mutation(name=name, **entry)
+        for file in files
+        for name, entry in tomllib.loads(file.read_text(encoding="utf-8")).items()
+    )
 
 
 def chosen(names: Sequence[str], root: Path = PROJECT) -> tuple[Mutation, ...]:
@@ -111,7 +115,7 @@ def run(mutations: Sequence[Mutation], report: Callable[[Verdict], None], root: 
 def _first_failure(root: Path, tests: Sequence[str]) -> str | None:
     """The first test that fails there. Snapshots are left out: they notice every change, and understand none."""
     command = [sys.executable, "-P", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    command += ["-m", "not slow", "--no-header", "--tb=no", "-rfE", f"--ignore={SNAPSHOTS}", *tests]
+    command += ["-m", "not slow", "--no-header", "--tb=no", "-rfE", *(f"--ignore={file}" for file in SNAPSHOTS), *tests]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=TIMEOUT)
     if done.returncode == 0:
         return None

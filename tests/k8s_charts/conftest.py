@@ -7,7 +7,7 @@ import pytest
 from k8s_charts import tree
 from k8s_charts.facts import placeholders
 from k8s_charts.folder import GitOps
-from k8s_charts.main import build
+from k8s_charts.main import build, files
 from tests.support.manifests import Manifests
 
 
@@ -19,5 +19,5 @@ def app() -> GitOps:
 @pytest.fixture(scope="session")
 def manifests(app: GitOps, tmp_path_factory: pytest.TempPathFactory) -> Manifests:
     root: Path = tmp_path_factory.mktemp("gitops")
-    tree.write(root, app.files())
+    tree.write(root, files(app))
     return Manifests(app, root)

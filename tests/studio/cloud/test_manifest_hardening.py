@@ -49,7 +49,7 @@ def broken(path: str, value: object) -> dict[str, Any]:
     if value is None:
         del place[last]
     else:
-        place[last] = value
+        place[int(last) if last.isdigit() else last] = value
     return body
 
 

@@ -1,0 +1,138 @@
+"""Every object as it is applied, against schemas, models and rules; and gitops/ as it is committed."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from k8s_charts import tree
+from k8s_charts.facts import load, placeholders
+from k8s_charts.folder import UNRELEASED, GitOps
+from k8s_charts.main import build, files
+from studio.cloud import toolchain
+from studio.cloud.manifests.hardening import WAIVED, judge
+from studio.cloud.manifests.synthesis import GITOPS
+from studio.cloud.manifests.validation import validate
+from tests.support.manifests import Manifests
+
+
+def test_every_object_fits_its_schema(manifests: Manifests) -> None:
+    assert [str(one) for one in validate([one.body for one in manifests.all()])] == []
+
+
+def test_every_pod_keeps_the_rules(manifests: Manifests) -> None:
+    assert [str(one) for one in judge([one.body for one in manifests.all()])] == []
+
+
+def test_every_waiver_has_a_reason_and_is_needed(manifests: Manifests) -> None:
+    objects = [one.body for one in manifests.all()]
+    for (what, rule), reason in WAIVED.items():
+        assert len(reason) > 20, (what, rule)
+        others = {key: value for key, value in WAIVED.items() if key != (what, rule)}
+        assert judge(objects, others), f"nothing needs the waiver of {rule} for {what}"
+
+
+def test_no_object_is_applied_twice(manifests: Manifests) -> None:
+    seen: dict[tuple[str, str, str | None, str], str] = {}
+    for one in manifests.all():
+        if one.path.startswith(("in-cluster",)):
+            continue
+        key = (one.body["apiVersion"], one.kind, one.namespace, one.name)
+        assert key not in seen, f"{one} is also in {seen[key]}"
+        seen[key] = one.path
+
+
+def test_every_namespaced_object_says_where_it_goes(manifests: Manifests) -> None:
+    cluster_wide = {
+        "Namespace",
+        "PriorityClass",
+        "StorageClass",
+        "PersistentVolume",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "NodePool",
+        "EC2NodeClass",
+        "ClusterSecretStore",
+        "IngressClass",
+    }
+    for one in manifests.all():
+        assert (one.namespace is None) == (one.kind in cluster_wide), str(one)
+
+
+def test_what_is_committed_is_what_synthesis_gives() -> None:
+    app = build(load(GITOPS), tree.tags(GITOPS))
+    written, removed = tree.differences(GITOPS, files(app))
+    assert (written, removed) == ([], []), "./pingvas synth --only kubernetes writes it anew"
+
+
+def test_nothing_secret_is_committed() -> None:
+    for path in GITOPS.rglob("*.yaml"):
+        for document in yaml.safe_load_all(path.read_text()):
+            if isinstance(document, dict) and document.get("kind") == "Secret":
+                pytest.fail(f"{path} is a Secret")
+
+
+def test_a_second_synthesis_gives_the_same_bytes(app: GitOps) -> None:
+    assert files(build(placeholders())) == files(app)
+
+
+def test_every_file_ends_in_one_newline_and_has_no_tab(app: GitOps) -> None:
+    for name, text in files(app).items():
+        assert text.endswith("\n"), name
+        assert not text.endswith("\n\n"), name
+        if name.endswith(".yaml"):
+            assert not any(line != line.rstrip() for line in text.splitlines() if not line.startswith(" ")), name
+
+
+def test_a_tag_that_delivery_set_is_kept_and_is_one_line(app: GitOps, manifests: Manifests, tmp_path: Path) -> None:
+    before = files(app)
+    path = "overlays/prod/user-service"
+    edited = before[f"{path}/kustomization.yaml"].replace(f"newTag: {UNRELEASED}", "newTag: 0123abc")
+    tree.write(tmp_path, before | {f"{path}/kustomization.yaml": edited})
+    after = files(build(load(tmp_path), tree.tags(tmp_path)))
+    assert {name for name in after if after[name] != before[name]} == {f"{path}/kustomization.yaml"}
+    assert tree.differences(tmp_path, after) == ([], [])
+    built = {name: yaml.safe_dump_all([one.body for one in manifests.built(path)]) for name in (path,)}
+    changed = subprocess.run(
+        [toolchain.kubectl(), "kustomize", tmp_path / path], capture_output=True, text=True, check=True
+    )
+    now = yaml.safe_dump_all(list(yaml.safe_load_all(changed.stdout)))
+    different = [(a, b) for a, b in zip(built[path].splitlines(), now.splitlines(), strict=True) if a != b]
+    assert len(different) == 1, different
+    assert UNRELEASED in different[0][0]
+    assert different[0][1].endswith(":0123abc")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_checkov_finds_nothing(manifests: Manifests, tmp_path: Path) -> None:
+    for path in manifests.folders():
+        text = yaml.safe_dump_all([one.body for one in manifests.built(path)])
+        (tmp_path / f"{path.replace('/', '-')}.yaml").write_text(text)
+    done = subprocess.run(
+        [toolchain.checkov(), "--skip-download", "--quiet", "--framework", "kubernetes", "-o", "json", "-d", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    report = json.loads(done.stdout)
+    assert report["summary"]["passed"] > 500
+    assert report["summary"]["parsing_errors"] == 0
+    failed = {
+        (one["check_id"], one["resource"]): f"{one['check_id']} {one['check_name']}: {one['resource']}"
+        for one in report["results"]["failed_checks"]
+    }
+    excused = {key for key in failed for check, resource in CHECKOV_WAIVED if key[0] == check and resource in key[1]}
+    assert [failed[key] for key in failed if key not in excused] == []
+
+
+CHECKOV_WAIVED: dict[tuple[str, str], str] = {
+    ("CKV_K8S_11", ""): "no CPU limit: a limit throttles a request while cores stand idle; requests share them fairly",
+    ("CKV_K8S_43", ""): "images are chosen by commit SHA in repositories whose tags are immutable",
+    ("CKV_K8S_35", ""): "secrets that follow a rotation are files; those that change by a restart are variables",
+}
+"""Findings of checkov that are as they must be, by check and a part of the resource's name, with the reason."""
