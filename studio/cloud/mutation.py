@@ -1,6 +1,7 @@
 """Breaks the platform on purpose, one documented way after another, and sees whether the tests notice.
 
-`mutations.toml` beside each layer's tests has the ways. Each is tried in a copy of the working tree, so nothing here changes.
+`mutations.toml` beside each layer's tests has the ways. Each is tried in a copy of the working tree: nothing here
+changes.
 """
 
 import shutil
@@ -102,7 +103,7 @@ def run(mutations: Sequence[Mutation], report: Callable[[Verdict], None], root: 
         began = time.monotonic()
         with _copy(root) as broken:
             mutation.apply(broken)
-            first = _first_failure(broken, [mutation.tests]) or _first_failure(broken, TESTS)
+            first = _first_failure(broken, [mutation.tests]) or _first_failure(broken, _there(broken))
         outcome: Literal["caught", "survived"] = "survived" if first is None else "caught"
         verdict = Verdict(mutation, outcome, first or "", time.monotonic() - began)
         report(verdict)
@@ -110,6 +111,10 @@ def run(mutations: Sequence[Mutation], report: Callable[[Verdict], None], root: 
 
     with ThreadPoolExecutor(PROCESSES) as threads:
         return list(threads.map(attempt, mutations))
+
+
+def _there(root: Path) -> list[str]:
+    return [tests for tests in TESTS if (root / tests).is_dir()]
 
 
 def _first_failure(root: Path, tests: Sequence[str]) -> str | None:

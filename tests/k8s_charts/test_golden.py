@@ -1,4 +1,4 @@
-"""Every application as Kustomize builds it, in a file that a reviewer reads: `golden/<folder>.yaml`.
+"""Every application as Kustomize builds it, in a file that a reviewer reads: `golden/<folder>.yaml`; gitops/ itself.
 
 `./pingvas test tests/k8s_charts/test_golden.py --snapshot-update` writes them anew.
 """
@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from k8s_charts import tree
+from k8s_charts.facts import load
+from k8s_charts.main import build, files
+from studio.cloud.manifests.synthesis import GITOPS
 from tests.support.manifests import Manifests
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -38,3 +42,9 @@ def test_every_application_is_what_was_reviewed(manifests: Manifests, request: p
     if lines:
         more = f"\n... {len(lines) - SHOWN_LINES} lines more" if len(lines) > SHOWN_LINES else ""
         pytest.fail("\n".join(lines[:SHOWN_LINES]) + more, pytrace=False)
+
+
+def test_what_is_committed_is_what_synthesis_gives() -> None:
+    app = build(load(GITOPS), tree.tags(GITOPS))
+    written, removed = tree.differences(GITOPS, files(app))
+    assert (written, removed) == ([], []), "./pingvas synth --only kubernetes writes it anew"

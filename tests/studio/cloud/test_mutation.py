@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.cloud.mutation import CATALOGUE, Mutation, Verdict, catalogue, chosen, run
+from studio.cloud.mutation import CATALOGUES, Mutation, Verdict, catalogue, chosen, run
 from studio.errors import StudioError, UsageError
 from studio.home import PROJECT
 
@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "number.py").write_text(NUMBER)
     (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\nmarkers = slow\n")
     (tmp_path / "tests" / "stacks" / "test_number.py").write_text(TEST)
-    (tmp_path / CATALOGUE).write_text(ENTRIES)
+    (tmp_path / CATALOGUES[0]).write_text(ENTRIES)
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     return tmp_path
 
@@ -71,7 +71,7 @@ def test_a_name_must_be_in_the_catalogue(project: Path) -> None:
 @pytest.mark.parametrize("mutation", catalogue(), ids=lambda one: one.name)
 def test_every_mutation_fits_the_code(mutation: Mutation) -> None:
     text = (PROJECT / mutation.file).read_text()
-    assert text.count(mutation.find) == 1, f"mend {CATALOGUE}"
+    assert text.count(mutation.find) == 1, "mend its catalogue"
     assert mutation.find != mutation.replace
     assert (PROJECT / mutation.tests).is_file()
 
