@@ -12,8 +12,9 @@ from typing import Literal
 from blueprint.workloads import WORKLOADS
 
 Place = Literal["system", "general", "gpu", "every"]
-"""`system` pods select the node group's label; `general` ones run wherever no taint keeps them off, which the proof
-counts on the general pool; `gpu` and `every` are DaemonSets, one pod a node."""
+"""`system` pods select the node group's label, `general` ones the pool's (`blueprint.cluster.GENERAL.labels`): without
+it they would fill the system nodes while no other node is there, and stay. `gpu` and `every` are DaemonSets, one pod a
+node; `every` is every node, whatever its taints."""
 PRIORITY_CLASS = "platform-critical"
 PRIORITY = 10_000_000
 """Of everything that keeps the cluster going. Above prod-high: system nodes carry no taint, and a service that finds no
@@ -24,7 +25,8 @@ other place must not evict ArgoCD."""
 class Component:
     """Pods of one workload. CPU in cores, memory in MiB, both summed over a pod's containers.
 
-    `memory_limit_mib` is None where nothing limits a pod. Exactly one of `chart` (a key of `blueprint.charts`), `addon`
+    `memory_limit_mib` is None where nothing limits a pod. `assumed_mib` is what a pod that asks for no memory is taken
+    to use: the scheduler counts nothing for it, the proof does. Exactly one of `chart` (a key of `blueprint.charts`), `addon`
     (`blueprint.addons`) and `folder` (below gitops/) says where it comes from. `replicas` is the most there are at one
     time; a DaemonSet has as many as nodes.
     """
@@ -35,6 +37,7 @@ class Component:
     cpu: float
     memory_mib: int
     memory_limit_mib: int | None
+    assumed_mib: int = 0
     replicas: int = 1
     chart: str = ""
     addon: str = ""
@@ -55,7 +58,7 @@ Size = tuple[float, int, int | None]
 """CPU in cores, memory in MiB, memory limit in MiB."""
 
 
-def _addon(addon: str, name: str, place: Place, size: Size, *, replicas: int = 1) -> Component:
+def _addon(addon: str, name: str, place: Place, size: Size, *, replicas: int = 1, assumed_mib: int = 0) -> Component:
     cpu, memory, limit = size
     return Component(
         name=name,
@@ -64,6 +67,7 @@ def _addon(addon: str, name: str, place: Place, size: Size, *, replicas: int = 1
         cpu=cpu,
         memory_mib=memory,
         memory_limit_mib=limit,
+        assumed_mib=assumed_mib,
         replicas=replicas,
         addon=addon,
         priority_class="system-node-critical" if place == "every" else "system-cluster-critical",
@@ -94,18 +98,23 @@ def _chart(
 
 
 _ADDONS = (
-    # aws-node and the network policy agent, 25m each
-    _addon("vpc-cni", "aws-node", "every", (0.05, 0, None)),
-    _addon("kube-proxy", "kube-proxy", "every", (0.1, 0, None)),
-    _addon("eks-pod-identity-agent", "eks-pod-identity-agent", "every", (0, 0, None)),
+    # two containers, 25m each: the CNI and the network policy agent
+    _addon("vpc-cni", "aws-node", "every", (0.05, 0, None), assumed_mib=100),
+    _addon("kube-proxy", "kube-proxy", "every", (0.1, 0, None), assumed_mib=50),
+    _addon("eks-pod-identity-agent", "eks-pod-identity-agent", "every", (0, 0, None), assumed_mib=40),
     _addon("coredns", "coredns", "system", (0.1, 70, 170), replicas=2),
-    _addon("metrics-server", "metrics-server", "general", (0.1, 200, 400), replicas=2),
+    # selects no node, but comes before Karpenter does and then stays where it started
+    _addon("metrics-server", "metrics-server", "system", (0.1, 200, 400), replicas=2),
     # six containers and three, 10m and 40Mi each, limited to 256Mi each
     _addon("aws-ebs-csi-driver", "ebs-csi-controller", "system", (0.06, 240, 1536), replicas=2),
     _addon("aws-ebs-csi-driver", "ebs-csi-node", "every", (0.03, 120, 768)),
-    _addon("aws-efs-csi-driver", "efs-csi-controller", "system", (0, 0, None), replicas=2),
-    _addon("aws-efs-csi-driver", "efs-csi-node", "every", (0, 0, None)),
+    _addon("aws-efs-csi-driver", "efs-csi-controller", "system", (0, 0, None), replicas=2, assumed_mib=100),
+    # with a proxy for TLS beside it for each file system that is mounted
+    _addon("aws-efs-csi-driver", "efs-csi-node", "every", (0, 0, None), assumed_mib=150),
 )
+"""Requests as EKS installs them: the charts of amazon-vpc-cni-k8s (v1.15 and later, with the agent), of
+eks-pod-identity-agent and of the two CSI drivers (kubernetes-sigs), and EKS's own manifests of CoreDNS, kube-proxy and
+metrics-server. What pods without a request use is an assumption."""
 _SYSTEM = (
     _chart("karpenter", ("karpenter", "karpenter"), "system", (0.25, 512, 1024), replicas=2),
     _chart(
@@ -122,9 +131,6 @@ _SYSTEM = (
     _chart("argo-cd", ("argocd", "argocd-applicationset-controller"), "system", (0.05, 128, 256)),
     _chart("argo-cd", ("argocd", "argocd-notifications-controller"), "system", (0.05, 64, 128)),
     _chart("argo-cd", ("argocd", "argocd-redis"), "system", (0.05, 64, 128)),
-    _chart("keda", ("keda", "keda-operator"), "system", (0.1, 128, 512)),
-    _chart("keda", ("keda", "keda-metrics-apiserver"), "system", (0.05, 128, 256)),
-    _chart("keda", ("keda", "keda-admission-webhooks"), "system", (0.025, 64, 128)),
 )
 _SECRET_CONTROLLERS = tuple(
     one.service_account for one in WORKLOADS.values() if one.namespace == "external-secrets" and one.service_account
@@ -132,6 +138,9 @@ _SECRET_CONTROLLERS = tuple(
 """A controller a service account: with Pod Identity the credentials are the pod's own, so one that read for all
 environments would have the rights of all."""
 _GENERAL = (
+    _chart("keda", ("keda", "keda-operator"), "general", (0.1, 128, 512)),
+    _chart("keda", ("keda", "keda-metrics-apiserver"), "general", (0.05, 128, 256)),
+    _chart("keda", ("keda", "keda-admission-webhooks"), "general", (0.025, 64, 128)),
     *(
         _chart("external-secrets", ("external-secrets", name), "general", (0.025, 96, 192))
         for name in _SECRET_CONTROLLERS
