@@ -12,10 +12,9 @@ import time
 from redis.exceptions import RedisError
 
 from blueprint.jobs import JOBS
-from blueprint.plans import PRIORITIES
+from blueprint.queue import waiting_keys
 from services.kernel.keys import Keys
 from services.kernel.logs import get_logger
-from services.kernel.queue import queue_key
 from services.kernel.redis import client
 from services.kernel.settings import Settings
 
@@ -86,8 +85,7 @@ class Presence:
             return still < STUCK_AFTER
         if still < DEAF_AFTER:
             return True
-        lists = [f"{self._keys.celery_prefix}{queue_key(priority)}" for priority in PRIORITIES]
-        if self._redis.exists(*lists):
+        if self._redis.exists(*waiting_keys(self._keys.env).values()):
             return False
         self._last = time.monotonic()
         return True

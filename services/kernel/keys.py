@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from blueprint.queue import celery_prefix
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -17,7 +19,7 @@ class Keys:
     @property
     def celery_prefix(self) -> str:
         """Before every key that kombu writes: queues, `unacked`, bindings."""
-        return f"{self.env}:celery:"
+        return celery_prefix(self.env)
 
     def events(self, generation_id: UUID | str) -> str:
         """Stream: the events of one generation; entry `<seq>-0` is the row's event number `seq`."""

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from blueprint.plans import PRIORITIES
+from blueprint.queue import PRIORITY_SEPARATOR, waiting_keys
 from blueprint.worker import QUEUE, TASK_RENDER, WORKER
 from services.kernel.keys import Keys
 from services.kernel.redis import RedisAddress, client
@@ -23,7 +24,6 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 PublishError = (OperationalError, ConnectionError)
-PRIORITY_SEPARATOR = "\x06\x16"
 
 
 def celery_app(settings: Settings) -> Celery:
@@ -77,7 +77,7 @@ class Publisher:
 
     def __init__(self, settings: Settings) -> None:
         self._app = celery_app(settings)
-        self._keys = Keys(settings.env)
+        self._env = settings.env
         self._redis = client(settings.redis_url.get_secret_value())
 
     def send(self, jobs: Iterable[tuple[UUID, int, str]]) -> None:
@@ -102,17 +102,11 @@ class Publisher:
         What kombu keeps in `unacked` is not counted: a killed worker's wake-up stays there until its visibility
         timeout, long after the job itself was queued again.
         """
-        prefix = self._keys.celery_prefix
         with self._redis.pipeline(transaction=False) as pipe:
-            for priority in PRIORITIES:
-                pipe.llen(f"{prefix}{queue_key(priority)}")
+            for key in waiting_keys(self._env).values():
+                pipe.llen(key)
             return int(sum(pipe.execute()))
 
     def close(self) -> None:
         self._app.close()
         self._redis.close()
-
-
-def queue_key(priority: int) -> str:
-    """The Redis list of one priority step, without the environment's prefix; kombu gives step 0 no suffix."""
-    return f"{QUEUE}{PRIORITY_SEPARATOR}{priority}" if priority else QUEUE

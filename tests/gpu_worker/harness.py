@@ -15,11 +15,12 @@ import redis
 import sqlalchemy as sa
 
 from blueprint.jobs import JOBS
-from blueprint.plans import MEGAPIXEL, PRIORITIES
+from blueprint.plans import MEGAPIXEL
+from blueprint.queue import unacked_key, waiting_keys
 from services.kernel import jobs
 from services.kernel.ids import new_id
 from services.kernel.keys import Keys
-from services.kernel.queue import Publisher, queue_key
+from services.kernel.queue import Publisher
 from services.kernel.settings import Settings
 from studio.home import PROJECT
 
@@ -136,8 +137,7 @@ class Studio:
     @property
     def lists(self) -> list[str]:
         """Every key that a wake-up may be in."""
-        prefix = self.keys.celery_prefix
-        return [*(f"{prefix}{queue_key(step)}" for step in PRIORITIES), f"{prefix}unacked"]
+        return [*waiting_keys(self.keys.env).values(), unacked_key(self.keys.env)]
 
     @property
     def folder(self) -> Path:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from blueprint.queue import waiting_keys
 from gpu_worker import presence
 from gpu_worker.presence import Presence, healthy
 from services.kernel.keys import Keys
-from services.kernel.queue import queue_key
 from services.kernel.settings import Settings
 
 
@@ -42,7 +42,7 @@ def test_one_that_leaves_wake_ups_lying_gives_no_sign(
     settings: Settings, signs: Any, valkey_client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence, "DEAF_AFTER", 0.0)
-    lying = f"{Keys(settings.env).celery_prefix}{queue_key(9)}"
+    lying = waiting_keys(settings.env)[9]
     valkey_client.lpush(lying, b"{}")
     try:
         deaf = Presence(settings, presence.worker_name())
