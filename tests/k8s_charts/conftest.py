@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from blueprint.regions import DEFAULT_REGION
 from k8s_charts import tree
 from k8s_charts.facts import placeholders
 from k8s_charts.folder import GitOps
 from k8s_charts.main import build, files
 from tests.support.manifests import Manifests
+from tests.support.templates import Templates, synthesize
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +23,9 @@ def manifests(app: GitOps, tmp_path_factory: pytest.TempPathFactory) -> Manifest
     root: Path = tmp_path_factory.mktemp("gitops")
     tree.write(root, files(app))
     return Manifests(app, root)
+
+
+@pytest.fixture(scope="session")
+def templates() -> Templates:
+    """The AWS layer of the default region."""
+    return synthesize(region=DEFAULT_REGION)
