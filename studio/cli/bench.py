@@ -26,7 +26,7 @@ def bench(
     \b
     create  accepted generations a second, against a minimal route by hand
     jobs    what the platform adds to a picture; a worker against a plain loop
-    synthesis  every CloudFormation template, against an app that only imports CDK
+    synthesis  every template and every manifest, against apps that only import the libraries
 
     Servers of its own in a temporary folder; a busy machine gives poor figures.
 

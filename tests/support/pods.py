@@ -76,8 +76,8 @@ def mounted(manifests: Manifests, workload: Object, container: dict[str, Any]) -
     for mount in container.get("volumeMounts", []):
         volume = volumes[mount["name"]]
         sources = [volume["secret"]] if "secret" in volume else volume.get("projected", {}).get("sources", [])
-        for source in sources:
-            source = source.get("secret", source) if "secret" in source else source
+        for entry in sources:
+            source = entry.get("secret", entry)
             name = source.get("secretName") or source.get("name")
             if not name:
                 continue
