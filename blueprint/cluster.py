@@ -13,10 +13,11 @@ from blueprint.data import LOG_PREFIXES
 from blueprint.delivery import GITHUB
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
 from blueprint.instances import Architecture, InstanceType, instance_types
+from blueprint.network import ZONES
 from blueprint.rules import demand
 from blueprint.security import OPERATORS
-from blueprint.services import SERVICES
-from blueprint.worker import WORKER
+from blueprint.services import SERVICES, Service
+from blueprint.worker import WORKER, GpuWorker
 
 NAME = "pingvas-shared-eks"
 VERSION = "1.35"
@@ -89,7 +90,8 @@ class SystemNodes:
     types: Mapping[Architecture, tuple[InstanceType, ...]]
     minimum: int = 2
     desired: int = 3
-    """One a zone. Seven pods of a node are daemonsets, so three hold 30 others; the rest goes to the general pool."""
+    """As many as hold what must run before Karpenter does, and one more, since Spot or a zone may take one at any time:
+    `blueprint.capacity` computes it and refuses another number."""
     maximum: int = 5
     disk_gib: int = 30
     unavailable: int = 1
@@ -211,13 +213,18 @@ class ServiceQuota:
     why: str
 
 
+UPDATE_SURGE = 2 * ZONES
+"""System nodes that an update may start beside those there are, two a zone (EKS user guide, "Understand each phase of
+node updates")."""
+
+
 def service_quotas(
-    *, system: SystemNodes = SYSTEM, gpu: Pool = GPU, general: Pool = GENERAL, update_surge: int = 1
+    *, system: SystemNodes = SYSTEM, gpu: Pool = GPU, general: Pool = GENERAL
 ) -> tuple[ServiceQuota, ...]:
     """Spot quotas, in vCPUs, that the maxima need; new accounts have 0 of the first and little of the second.
 
     >>> [(one.code, one.needed) for one in service_quotas()]
-    [('L-3819A6DF', 80), ('L-34B43A08', 76)]
+    [('L-3819A6DF', 80), ('L-34B43A08', 86)]
     """
     largest = max(one.cpu // one.gpu for one in gpu.types)
     nodes = max(one.cpu for types in system.types.values() for one in types)
@@ -233,8 +240,8 @@ def service_quotas(
             "ec2",
             "L-34B43A08",
             "All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests",
-            general.cpu + (system.maximum + update_surge) * nodes,
-            f"{general.cpu} vCPUs of the general pool, {system.maximum} system nodes, {update_surge} more in an update",
+            general.cpu + (system.maximum + UPDATE_SURGE) * nodes,
+            f"{general.cpu} vCPUs of the general pool, {system.maximum} system nodes, {UPDATE_SURGE} more in an update",
         ),
     )
 
@@ -272,23 +279,52 @@ def check(
         _check_quota(environment, gpu)
 
 
+@dataclass(frozen=True, slots=True)
+class Maxima:
+    """What an environment asks for at most, a rollout's surge and a migration included. CPU in cores, memory in GiB."""
+
+    replicas: int
+    workers: int
+    cpu: float
+    memory_gib: float
+    gpu: int
+    pods: int
+
+
+def maxima(
+    environment: Environment, *, services: Iterable[Service] | None = None, worker: GpuWorker = WORKER
+) -> Maxima:
+    """An environment's maxima, whatever its quota and the GPU pool would let it have.
+
+    >>> both = [maxima(one) for one in CLUSTER_ENVIRONMENTS]
+    >>> [(one.cpu, one.memory_gib, one.gpu, one.pods) for one in both]
+    [(17.0, 47.0, 3, 39), (50.0, 200.0, 15, 81)]
+    """
+    every = tuple(services or SERVICES.values())
+    workers = environment.workers.maximum
+    replicas = ceil(environment.replicas.maximum * (1 + SURGE))
+    return Maxima(
+        replicas=replicas,
+        workers=workers,
+        cpu=sum(one.cpu_request for one in every) * replicas + workers * worker.cpu + MIGRATION_CPU,
+        memory_gib=sum(one.memory_request_mib for one in every) / 1024 * replicas
+        + workers * worker.memory_gib
+        + MIGRATION_MEMORY_GIB,
+        gpu=workers * worker.gpu,
+        pods=len(every) * replicas + workers + 1,
+    )
+
+
 def _check_quota(environment: Environment, gpu: Pool) -> None:
     quota = environment.quota
     name = f"environments.{environment.name}.quota"
     demand(quota is not None, name, quota, "an environment of the cluster has a quota")
     if quota is None:
         return
-    workers = environment.workers.maximum
-    replicas = ceil(environment.replicas.maximum * (1 + SURGE))
-    cpu = sum(one.cpu_request for one in SERVICES.values()) * replicas + workers * WORKER.cpu + MIGRATION_CPU
-    memory = (
-        sum(one.memory_request_mib for one in SERVICES.values()) / 1024 * replicas
-        + workers * WORKER.memory_gib
-        + MIGRATION_MEMORY_GIB
-    )
-    pods = len(SERVICES) * replicas + workers + 1
+    most = maxima(environment)
+    replicas, workers, cpu, memory, pods = most.replicas, most.workers, most.cpu, most.memory_gib, most.pods
     what = f"smaller than the maxima: {replicas} replicas a service, {workers} workers and a migration ask for"
-    demand(quota.gpu >= workers * WORKER.gpu, f"{name}.gpu", quota.gpu, f"smaller than the maxima: {workers} workers")
+    demand(quota.gpu >= most.gpu, f"{name}.gpu", quota.gpu, f"smaller than the maxima: {workers} workers")
     demand(quota.cpu >= cpu, f"{name}.cpu", quota.cpu, f"{what} {cpu:g} cores")
     demand(quota.memory_gib >= memory, f"{name}.memory_gib", quota.memory_gib, f"{what} {memory:g} GiB")
     demand(quota.pods >= pods, f"{name}.pods", quota.pods, f"{what} {pods} pods")

@@ -26,9 +26,9 @@ class Component:
     """Pods of one workload. CPU in cores, memory in MiB, both summed over a pod's containers.
 
     `memory_limit_mib` is None where nothing limits a pod. `assumed_mib` is what a pod that asks for no memory is taken
-    to use: the scheduler counts nothing for it, the proof does. Exactly one of `chart` (a key of `blueprint.charts`), `addon`
-    (`blueprint.addons`) and `folder` (below gitops/) says where it comes from. `replicas` is the most there are at one
-    time; a DaemonSet has as many as nodes.
+    to use: the scheduler counts nothing for it, the proof does. Exactly one of `chart` (a key of `blueprint.charts`),
+    `addon` (`blueprint.addons`) and `folder` (below gitops/) says where it comes from. `replicas` is the most there are
+    at one time; a DaemonSet has as many as nodes.
     """
 
     name: str
@@ -141,12 +141,11 @@ _GENERAL = (
     _chart("keda", ("keda", "keda-operator"), "general", (0.1, 128, 512)),
     _chart("keda", ("keda", "keda-metrics-apiserver"), "general", (0.05, 128, 256)),
     _chart("keda", ("keda", "keda-admission-webhooks"), "general", (0.025, 64, 128)),
-    *(
-        _chart("external-secrets", ("external-secrets", name), "general", (0.025, 96, 192))
-        for name in _SECRET_CONTROLLERS
+    *(_chart(name, ("external-secrets", name), "general", (0.025, 96, 192)) for name in _SECRET_CONTROLLERS),
+    _chart("external-secrets-shared", ("external-secrets", "external-secrets-webhook"), "general", (0.025, 64, 128)),
+    _chart(
+        "external-secrets-shared", ("external-secrets", "external-secrets-cert-controller"), "general", (0.025, 96, 192)
     ),
-    _chart("external-secrets", ("external-secrets", "external-secrets-webhook"), "general", (0.025, 64, 128)),
-    _chart("external-secrets", ("external-secrets", "external-secrets-cert-controller"), "general", (0.025, 96, 192)),
     _chart("velero", ("velero", "velero"), "general", (0.1, 256, 512)),
     _chart("kube-prometheus-stack", ("monitoring", "prometheus-operator"), "general", (0.1, 128, 256)),
     _chart("kube-prometheus-stack", ("monitoring", "prometheus"), "general", (0.5, 3072, 4096)),
