@@ -76,6 +76,13 @@ def check(network: Network) -> None:
         "must be from /12 to /24, the sizes that EKS takes",
     )
     demand(network.services.is_private, "network.services", network.services, "must be a private range (RFC 1918)")
+    for setting, one in (("network.vpc", network.vpc), ("network.services", network.services)):
+        demand(
+            any(one.subnet_of(private) for private in PRIVATE_RANGES),
+            setting,
+            one,
+            "must lie in one of PRIVATE_RANGES, which policies take out of the internet",
+        )
     _apart(
         [
             ("network.vpc", network.vpc),
@@ -103,6 +110,19 @@ NETWORK = Network(
     private=_subnets(11),
     data=_subnets(21),
 )
+PRIVATE_RANGES = tuple(
+    IPv4Network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16")
+)
+"""What is never the internet: RFC 1918, carriers' (RFC 6598), which EKS clusters take when a VPC runs out of addresses,
+and link-local (RFC 3927)."""
+INSTANCE_METADATA = IPv4Network("169.254.169.254/32")
+"""Gives whoever asks the node's own role (EC2 user guide, "Instance metadata service")."""
+POD_IDENTITY_AGENT = IPv4Network("169.254.170.23/32")
+"""Gives a pod the role of its own service account (EKS user guide, "EKS Pod Identity")."""
+KUBERNETES_API = IPv4Network(f"{NETWORK.services[1]}/32")
+"""The Service `kubernetes`: the first address of the services' range. The control plane's own interfaces stand in the
+private subnets."""
+DNS_PORT = 53
 POSTGRES_PORT = 5432
 REDIS_PORT = 6379
 EFS_PORT = 2049

@@ -61,12 +61,14 @@ NEEDED = tuple(_FORMS)
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Where the manifests are to run. `outputs` holds every name of `NEEDED`; `edge_and_cache` is a choice, not a fact:
-    whether the load balancer's routing and the caches are AWS's or pods (`blueprint.in_cluster`)."""
+    whether the load balancer's routing and the caches are AWS's or pods (`blueprint.in_cluster`).
+    `interface_endpoints` repeats the AWS layer's setting: with it AWS's APIs answer in the data subnets."""
 
     account: str
     region: str
     outputs: Mapping[str, str]
     edge_and_cache: EdgeAndCache = "aws"
+    interface_endpoints: bool = False
 
     def __getitem__(self, output: str) -> str:
         """The value of an output.
@@ -102,6 +104,7 @@ class Facts:
                 "account": self.account,
                 "region": self.region,
                 "edge_and_cache": self.edge_and_cache,
+                "interface_endpoints": self.interface_endpoints,
                 "outputs": dict(self.outputs),
             }
         )
@@ -112,7 +115,13 @@ def placeholders() -> Facts:
     return Facts(ACCOUNT, DEFAULT_REGION, MappingProxyType({name: example for name, (_, example) in _FORMS.items()}))
 
 
-def checked(account: str, region: str, outputs: Mapping[str, str], edge_and_cache: str = "aws") -> Facts:
+def checked(
+    account: str,
+    region: str,
+    outputs: Mapping[str, str],
+    edge_and_cache: str = "aws",
+    interface_endpoints: object = False,
+) -> Facts:
     """Facts whose form is right.
 
     Raises:
@@ -125,6 +134,12 @@ def checked(account: str, region: str, outputs: Mapping[str, str], edge_and_cach
         "facts.edge_and_cache",
         edge_and_cache,
         f"must be one of {', '.join(EDGE_AND_CACHE)}",
+    )
+    demand(
+        isinstance(interface_endpoints, bool),
+        "facts.interface_endpoints",
+        interface_endpoints,
+        "must be true or false",
     )
     for name, value in outputs.items():
         demand(name in OUTPUTS, f"facts.outputs.{name}", value, "is no output of the AWS layer (blueprint/contract.py)")
@@ -142,6 +157,7 @@ def checked(account: str, region: str, outputs: Mapping[str, str], edge_and_cach
         region,
         MappingProxyType({name: outputs[name] for name in _FORMS}),
         "in-cluster" if edge_and_cache == "in-cluster" else "aws",
+        interface_endpoints is True,
     )
 
 
@@ -165,4 +181,5 @@ def load(gitops: Path) -> Facts:
         str(read.get("region")),
         read["outputs"],
         str(read.get("edge_and_cache", EDGE_AND_CACHE[0])),
+        read.get("interface_endpoints", False),
     )
