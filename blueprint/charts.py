@@ -29,13 +29,14 @@ class Wave(IntEnum):
     """What Karpenter starts nodes for; from here on pods need no system node."""
     CONTROLLERS = 5
     SECRETS = 6
-    """Stores and what reads through them."""
-    SERVICES = 7
-    """Monitoring, backup, runners' controller: they read secrets."""
-    CUSTOM = 8
-    """What is made of the controllers' kinds: rules, dashboards, runners, the database's roles."""
-    ENVIRONMENTS = 9
-    APPLICATIONS = 10
+    """Stores and the controllers that read through them."""
+    CUSTOM = 7
+    """What is made of the kinds so far: rules, dashboards, secrets of the next wave, the database's roles."""
+    SERVICES = 8
+    """Monitoring, backup, the runners' controller."""
+    RUNNERS = 9
+    ENVIRONMENTS = 10
+    APPLICATIONS = 11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +170,7 @@ _ALL = (
         namespace="kube-system",
         wave=Wave.CONTROLLERS,
         accounts=(WORKLOADS["aws-load-balancer-controller"].service_account,),
-        brings=("elbv2.k8s.aws",),
+        brings=("elbv2.k8s.aws", "gateway.k8s.aws", "aga.k8s.aws"),
     ),
     Chart(
         name="keda",
@@ -210,7 +211,7 @@ _ALL = (
         version=_RUNNERS,
         app_version=_RUNNERS,
         namespace="ci-runners",
-        wave=Wave.CUSTOM,
+        wave=Wave.RUNNERS,
         release="pingvas-runners",
     ),
 )

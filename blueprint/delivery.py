@@ -1,7 +1,10 @@
-"""Container images, their repositories, and who may push them."""
+"""Container images, their repositories, who may push them, and the Git repository and branches that ArgoCD follows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from blueprint.environments import CLUSTER_ENVIRONMENTS, EnvironmentName
 from blueprint.services import SERVICES
 
 IMAGES = (*(service.title for service in SERVICES.values()), "gpu-worker", "migrations", "web")
@@ -58,3 +61,27 @@ class GitHub:
 
 
 GITHUB = GitHub()
+REPOSITORY = "pingvas/studio"
+"""Owner and name on GitHub: this project. Stacks trust its workflows, ArgoCD reads its gitops/."""
+REPOSITORY_URL = f"https://github.com/{REPOSITORY}.git"
+PLATFORM_BRANCH = "main"
+"""What both environments stand on, and the guard rails of each: nothing reaches it without a review."""
+ACCOUNT = "pingvas-delivery"
+"""ArgoCD's local account of the workflows; it may look at the environments' applications and sync them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """How an environment's applications move. `automated`: by themselves, with every commit of the branch."""
+
+    environment: EnvironmentName
+    branch: str
+    automated: bool
+
+
+_FOLLOWING = {
+    "dev": Following("dev", GITHUB.branch, automated=True),
+    "prod": Following("prod", PLATFORM_BRANCH, automated=False),
+}
+FOLLOWING: Mapping[str, Following] = MappingProxyType({one.name: _FOLLOWING[one.name] for one in CLUSTER_ENVIRONMENTS})
+"""By environment: dev syncs itself, prod waits until somebody approves."""

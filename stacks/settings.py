@@ -9,6 +9,7 @@ from ipaddress import IPv4Network
 from typing import Any, Literal
 
 from blueprint.data import AURORA
+from blueprint.delivery import REPOSITORY
 from blueprint.regions import DEFAULT_REGION, GLOBAL_REGION, REGIONS, Region
 from blueprint.rules import RuleError, demand
 from stacks.placeholders import CDN_PUBLIC_KEYS
@@ -47,7 +48,7 @@ class Settings:
     """Who reaches the cluster's public endpoint. The defaults are documentation addresses (RFC 5737): nobody."""
     developers: tuple[str, ...] = ("Developer-A", "Developer-B")
     """IAM users who may assume DevOps-AssumeRole, with MFA and from the VPN."""
-    github_repository: str = "pingvas/studio"
+    github_repository: str = REPOSITORY
     geo_blocked_countries: tuple[str, ...] = ("CU", "IR", "KP", "SY")
     """ISO 3166-1 alpha-2; empty: no geographic rule."""
     system_architecture: Literal["x86_64", "arm64"] = "x86_64"
