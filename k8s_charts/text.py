@@ -19,6 +19,8 @@ def _string(dumper: yaml.CSafeDumper, value: str) -> yaml.Node:
 _Dumper.add_representer(str, _string)
 
 
-def document(value: Any) -> str:
-    """One value as a YAML document, with the header that says where it comes from."""
-    return HEADER + yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
+def document(value: Any, *, header: bool = True) -> str:
+    """One value as a YAML document, with the header that says where it comes from unless it lies within another."""
+    return (HEADER if header else "") + yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True
+    )
