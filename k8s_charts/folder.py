@@ -3,7 +3,8 @@
     gitops/base/user-service/            Folder("base/user-service")
     gitops/overlays/dev/user-service/    Overlay("overlays/dev/user-service", base=..., namespace="dev")
 
-A file is named after its object's kind, with the object's name where a kind comes twice.
+A file is named after its object's kind, with the object's name where a kind comes twice, and with the namespace before
+it where a name does.
 """
 
 import os
@@ -97,10 +98,14 @@ class Folder(cdk8s.Chart):
             one.to_json() for one in self.node.find_all() if isinstance(one, cdk8s.ApiObject)
         ]
         kinds = Counter(body["kind"] for body in bodies)
+        names = Counter((body["kind"], body["metadata"]["name"]) for body in bodies)
         named: dict[str, dict[str, Any]] = {}
         for body in bodies:
-            kind = body["kind"].lower()
-            name = f"{kind}.yaml" if kinds[body["kind"]] == 1 else f"{kind}-{body['metadata']['name']}.yaml"
+            kind, metadata = body["kind"].lower(), body["metadata"]
+            parts = [kind] if kinds[body["kind"]] == 1 else [kind, metadata["name"]]
+            if names[body["kind"], metadata["name"]] > 1:
+                parts.insert(1, metadata.get("namespace", "cluster"))
+            name = f"{'-'.join(parts)}.yaml"
             _once(named, name)
             named[name] = _plain(body)
         return sorted(named.items())
