@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from blueprint.cluster import VERSION
 from studio import install
 from studio.cloud import toolchain
 from studio.errors import SetupError
@@ -84,3 +85,11 @@ def test_cdk_runs_with_this_python_and_its_own_node() -> None:
     assert environment["MORE"] == "1"
     done = subprocess.run([toolchain.node(), "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("v24.")
+
+
+def test_kubectl_is_of_the_clusters_version_and_helm_runs() -> None:
+    toolchain.ready()
+    told = subprocess.run([toolchain.kubectl(), "version", "--client"], capture_output=True, text=True, check=True)
+    assert f"Client Version: v{VERSION}." in told.stdout
+    told = subprocess.run([toolchain.helm(), "version", "--short"], capture_output=True, text=True, check=True)
+    assert told.stdout.startswith("v")
