@@ -43,6 +43,10 @@ def synthesize(
     advice = f"{gitops} was left as it was."
     try:
         facts = load(gitops)
+        if from_account:
+            from studio.cloud.account_facts import read
+
+            facts = read(facts)
         app = build(facts, tree.tags(gitops))
     except RuleError as error:
         raise StudioError(str(error), advice=advice) from error
