@@ -6,71 +6,11 @@ layer's rules) what only the cluster knows. Each alarm has exactly one owner, an
 publishes: without an agent CloudWatch knows neither a node's memory nor a quota, a pod or the queue.
 """
 
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
+from blueprint.alarm import Alarm
 from blueprint.cluster import GPU
-from blueprint.environments import EnvironmentName
-from blueprint.notices import NOTICES, RUNBOOK, Severity
-
-Comparison = Literal["GreaterThanThreshold", "LessThanThreshold"]
-PAGED: tuple[EnvironmentName, ...] = ("prod",)
-"""Environments whose own critical alarms wake somebody; another's are sent as warnings ("PagerDuty (prod)")."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
-    """One alarm.
-
-    `metric` is the owner's name of it, `namespace` CloudWatch's; with `signal="event"` it is an EventBridge detail
-    type, with `signal="schedule"` a time. It fires when `statistic` is beyond `threshold` in every period of
-    `evaluation`. `missing` says what a period without data means. `least` is the number of errors in a period below
-    which a ratio is not judged, so that one failure in a quiet night is no 100 %.
-    """
-
-    name: str
-    severity: Severity
-    owner: Literal["cloudwatch", "prometheus"]
-    metric: str
-    reason: str
-    row: str = ""
-    signal: Literal["metric", "event", "schedule"] = "metric"
-    namespace: str = ""
-    statistic: str = "Average"
-    threshold: float = 0.0
-    comparison: Comparison = "GreaterThanThreshold"
-    period: int = 60
-    evaluation: int = 60
-    missing: Literal["notBreaching", "breaching", "ignore"] = "notBreaching"
-    least: int = 0
-    enough: int = 0
-    """How many periods of `evaluation` suffice; 0: all of them."""
-    resolves: bool = True
-    """Whether its end is told too, which closes PagerDuty's incident. What happened once waits for a person."""
-
-    @property
-    def periods(self) -> int:
-        """How many periods in a row are beyond the threshold before it fires.
-
-        >>> ALARMS["redis-replication-lag"].periods
-        2
-        """
-        return self.evaluation // self.period
-
-    @property
-    def anchor(self) -> str:
-        """Its place in the runbook."""
-        return f"{RUNBOOK}#{self.name}"
-
-    def severity_in(self, environment: EnvironmentName) -> Severity:
-        """Its severity for something that one environment owns.
-
-        >>> ALARMS["api-5xx"].severity_in("prod"), ALARMS["api-5xx"].severity_in("dev")
-        ('critical', 'warning')
-        """
-        return "warning" if self.severity == "critical" and environment not in PAGED else self.severity
-
+from blueprint.notices import NOTICES
 
 MINUTE = 60
 GIB = 1024**3
@@ -415,6 +355,38 @@ _OPERATION = (
     ),
 )
 
+_CLUSTER = (
+    Alarm(
+        name="workers-missing",
+        severity="critical",
+        owner="prometheus",
+        metric="queue_length",
+        threshold=0,
+        evaluation=20 * MINUTE,
+        reason="jobs wait and no worker answers, for longer than a cold GPU node takes: no picture is made at all",
+    ),
+    Alarm(
+        name="gpu-idle",
+        severity="warning",
+        owner="prometheus",
+        metric="DCGM_FI_DEV_GPU_UTIL",
+        threshold=1,
+        comparison="LessThanThreshold",
+        evaluation=30 * MINUTE,
+        reason="a GPU is paid for and computes nothing: nodes are not being taken back",
+    ),
+    Alarm(
+        name="metrics-missing",
+        severity="warning",
+        owner="prometheus",
+        metric="up",
+        threshold=1,
+        comparison="LessThanThreshold",
+        evaluation=5 * MINUTE,
+        reason="something that should answer Prometheus does not: what it would have said raises no alarm",
+    ),
+)
+
 _AUDIT = (
     Alarm(
         name="root-use",
@@ -446,7 +418,7 @@ _EVENTS = tuple(
     if notice.severity == "critical"
 )
 ALARMS: MappingProxyType[str, Alarm] = MappingProxyType(
-    {alarm.name: alarm for alarm in (*_SECTION_4, *_OPERATION, *_AUDIT, *_EVENTS)}
+    {alarm.name: alarm for alarm in (*_SECTION_4, *_OPERATION, *_CLUSTER, *_AUDIT, *_EVENTS)}
 )
 
 SPOT_WARNING = "EC2 Spot Instance Interruption Warning"

@@ -152,7 +152,7 @@ _GENERAL = (
     _chart("kube-prometheus-stack", ("monitoring", "alertmanager"), "general", (0.05, 128, 256)),
     _chart("kube-prometheus-stack", ("monitoring", "grafana"), "general", (0.2, 512, 1024)),
     _chart("kube-prometheus-stack", ("monitoring", "kube-state-metrics"), "general", (0.05, 128, 256)),
-    _chart("prometheus-cloudwatch-exporter", ("monitoring", "cloudwatch-exporter"), "general", (0.1, 256, 512)),
+    _chart("cloudwatch-exporter", ("monitoring", "cloudwatch-exporter"), "general", (0.05, 64, 128)),
     _chart("gha-runner-scale-set-controller", ("ci-runners", "actions-runner-controller"), "general", (0.05, 128, 256)),
     _chart("gha-runner-scale-set", ("ci-runners", "actions-runner-listener"), "general", (0.05, 64, 128)),
     _chart(

@@ -12,6 +12,17 @@ RECEIVERS: MappingProxyType[Severity, tuple[str, ...]] = MappingProxyType(
 )
 """Who hears a severity. What is not set up is replaced by e-mail, so that no alarm goes unheard."""
 RUNBOOK = "docs/alarms.md"
+TOPICS_KEY_ALIAS = "alias/pingvas/topics"
+"""Of the key that the topics are encrypted with."""
+
+
+def topic(severity: Severity) -> str:
+    """The name of a severity's SNS topic.
+
+    >>> topic("critical")
+    'pingvas-critical'
+    """
+    return f"pingvas-{severity}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

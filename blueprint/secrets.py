@@ -136,6 +136,13 @@ _ALL = (
     *(secret for one in CLUSTER_ENVIRONMENTS for secret in _of(one.name)),
     Secret("pagerduty", ("integration_key",), "person", kept_because="PagerDuty issues it, in its own console only"),
     Secret(
+        "grafana",
+        ("password",),
+        "generated",
+        "password",
+        kept_because="Grafana takes its administrator's password when it starts; the runbook says how to change it",
+    ),
+    Secret(
         "vpn-saml", ("metadata",), "person", kept_because="Identity Center issues it; it holds its public certificate"
     ),
 )

@@ -51,7 +51,7 @@ _ALL = (
         "shared-external-secrets",
         "external-secrets",
         "external-secrets-shared",
-        "reads the secrets below pingvas/shared/, for Alertmanager",
+        "reads the secrets below pingvas/shared/, for Grafana",
     ),
     Workload(
         "bootstrap-external-secrets",
@@ -72,6 +72,9 @@ _ALL = (
     Workload("ebs-csi", "kube-system", "ebs-csi-controller-sa", "makes volumes for the cluster's claims"),
     # Of the node's half: it mounts, while the controller's would make access points, and those are made here.
     Workload("efs-csi", "kube-system", "efs-csi-node-sa", "mounts the shared file system's access points"),
+    Workload(
+        "alertmanager", "monitoring", "alertmanager", "publishes the alarms that Prometheus watches, as CloudWatch does"
+    ),
     Workload("cloudwatch-exporter", "monitoring", "cloudwatch-exporter", "reads metrics"),
     Workload("fluent-bit", "monitoring", "fluent-bit", "writes logs to CloudWatch Logs and to the logs bucket"),
     Workload("velero", "velero", "velero", "backs the cluster's state up to the backups bucket"),

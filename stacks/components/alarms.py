@@ -9,7 +9,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from blueprint.alarms import ALARMS, GPU_FAMILIES, SPOT_WARNING, Alarm
+from blueprint.alarm import Alarm
+from blueprint.alarms import ALARMS, GPU_FAMILIES, SPOT_WARNING
 from blueprint.environments import EnvironmentName
 from blueprint.notices import Severity
 from stacks.components.excuse import excuse

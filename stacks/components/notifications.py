@@ -13,7 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from blueprint.finance import TEAM_EMAIL
-from blueprint.notices import RECEIVERS, SEVERITIES, Severity
+from blueprint.notices import RECEIVERS, SEVERITIES, TOPICS_KEY_ALIAS, Severity, topic
 from blueprint.secrets import SECRETS
 from stacks.components.excuse import excuse
 from stacks.components.statements import Statement, allow, deny, document
@@ -82,7 +82,7 @@ class Topics(Construct):
             one: sns.CfnTopic(
                 self,
                 one.title(),
-                topic_name=f"pingvas-{one}",
+                topic_name=topic(one),
                 display_name=f"Pingvas {one}",
                 kms_master_key_id=self.key,
             )
@@ -138,7 +138,7 @@ class Topics(Construct):
                 ),
             ),
         )
-        kms.CfnAlias(self, "KeyAlias", alias_name="alias/pingvas/topics", target_key_id=key.ref)
+        kms.CfnAlias(self, "KeyAlias", alias_name=TOPICS_KEY_ALIAS, target_key_id=key.ref)
         self.key_arn = key.attr_arn
         return key.ref
 

@@ -9,6 +9,7 @@ from blueprint.cluster import CONTAINER_LOG_GROUP, CONTAINER_LOG_PREFIX, OWNED_T
 from blueprint.data import BACKUPS_BUCKET, IMAGE_PREFIX, LOGS_BUCKET, MODELS_BUCKET, image_bucket
 from blueprint.edge import target_group
 from blueprint.environments import CLUSTER_ENVIRONMENTS
+from blueprint.notices import SEVERITIES, TOPICS_KEY_ALIAS, topic
 from blueprint.secrets import PREFIX as SECRETS_PREFIX
 from blueprint.services import SERVICES
 from blueprint.workloads import INPUT_PREFIX
@@ -61,6 +62,7 @@ def policies(at: Resources) -> dict[str, list[Allow]]:
         "aws-load-balancer-controller": _targets(at),
         "ebs-csi": volumes_under(at.volume_key, at.here.region),
         "efs-csi": _mounts(at),
+        "alertmanager": _alarms(at),
         "cloudwatch-exporter": _metrics(),
         "fluent-bit": _logs(at),
         "velero": _velero(at),
@@ -199,6 +201,27 @@ def _mounts(at: Resources) -> list[Allow]:
             actions=["ec2:DescribeAvailabilityZones"],
             resources=["*"],
             because="EC2's Describe calls know no resources",
+        ),
+    ]
+
+
+def _alarms(at: Resources) -> list[Allow]:
+    """The topics and their key are made after the cluster, by a stack that builds on it; their names are fixed."""
+    return [
+        Allow(
+            sid="PublishAlarms",
+            actions=["sns:Publish"],
+            resources=[at.here.arn("sns", topic(one)) for one in SEVERITIES],
+        ),
+        Allow(
+            sid="EncryptAlarms",
+            actions=["kms:Decrypt", "kms:GenerateDataKey"],
+            resources=[at.here.arn("kms", "key/*")],
+            conditions={
+                "StringEquals": {"kms:ViaService": f"sns.{at.here.region}.amazonaws.com"},
+                "ForAnyValue:StringEquals": {"kms:ResourceAliases": TOPICS_KEY_ALIAS},
+            },
+            because="a key's id is made by KMS; its alias in the condition takes the id's place",
         ),
     ]
 

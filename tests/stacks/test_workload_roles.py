@@ -6,6 +6,7 @@ import pytest
 
 from blueprint.cluster import NAME, OWNED_TAG
 from blueprint.environments import CLUSTER_ENVIRONMENTS
+from blueprint.notices import SEVERITIES, TOPICS_KEY_ALIAS, topic
 from blueprint.secrets import SECRETS
 from blueprint.services import SERVICES
 from blueprint.workloads import WORKLOADS, Workload
@@ -252,6 +253,23 @@ def test_metrics_are_read_and_not_written(asked: Asked) -> None:
     assert asked.may("cloudwatch-exporter", "tag:GetResources", "*")
     for action in ("cloudwatch:PutMetricData", "cloudwatch:DeleteAlarms", "ec2:DescribeInstances"):
         assert not asked.may("cloudwatch-exporter", action, "*")
+
+
+def test_alertmanager_publishes_to_the_topics_of_alarms_and_uses_their_key_alone(asked: Asked) -> None:
+    topics = {str(one.properties["TopicName"]) for one in asked.templates.resources("AWS::SNS::Topic")}
+    assert {topic(one) for one in SEVERITIES} <= topics
+    for severity in SEVERITIES:
+        arn = f"arn:aws:sns:{asked.region}:{ACCOUNT}:{topic(severity)}"
+        assert asked.may("alertmanager", "sns:Publish", arn)
+        assert not asked.may("alertmanager", "sns:Subscribe", arn)
+    assert not asked.may("alertmanager", "sns:Publish", f"arn:aws:sns:{asked.region}:{ACCOUNT}:another")
+    key = f"arn:aws:kms:{asked.region}:{ACCOUNT}:key/1"
+    ours = {"kms:ViaService": f"sns.{asked.region}.amazonaws.com", "kms:ResourceAliases": [TOPICS_KEY_ALIAS]}
+    assert asked.may("alertmanager", "kms:GenerateDataKey", key, **ours)
+    assert not asked.may("alertmanager", "kms:GenerateDataKey", key, **{**ours, "kms:ResourceAliases": ["alias/a"]})
+    assert not asked.may("alertmanager", "kms:Decrypt", key, **{**ours, "kms:ViaService": "s3.us-east-1.amazonaws.com"})
+    alias = asked.templates.one("AWS::KMS::Alias", stack="Observability")
+    assert alias.properties["AliasName"] == TOPICS_KEY_ALIAS
 
 
 def test_fluent_bit_writes_container_logs_and_reads_none(asked: Asked) -> None:
