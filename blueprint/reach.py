@@ -38,6 +38,9 @@ DNS_PODS = MappingProxyType({"k8s-app": "kube-dns"})
 """The label of CoreDNS, which still goes by its predecessor's name."""
 ARGOCD_SERVER = MappingProxyType({"app.kubernetes.io/name": "argocd-server"})
 
+NODE_NETWORK = frozenset({"aws-node", "kube-proxy", "eks-pod-identity-agent", "efs-csi-node", "node-exporter"})
+"""Components of `blueprint.components` that share their node's network: no policy knows them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:

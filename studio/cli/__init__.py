@@ -24,6 +24,7 @@ GROUPS = (
     "studio.cli.cloud",
     "studio.cli.cost",
     "studio.cli.drawing",
+    "studio.cli.network",
     "studio.cli.mutate",
     "studio.cli.deploy",
 )
