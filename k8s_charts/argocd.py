@@ -1,7 +1,246 @@
-"""argocd/ and bootstrap/: projects, applications and the one that brings up all others."""
+"""argocd/ and bootstrap/: projects, applications and the one that brings up all others.
 
-from k8s_charts.folder import GitOps
+    bootstrap/   projects and the application `pingvas`; applied once by hand, then by ArgoCD itself
+    argocd/      every other application: Helm charts, folders of platform/, and sets of one application an environment
+
+`pingvas` applies argocd/ wave by wave and waits for the health of each.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from blueprint.charts import CHARTS, Chart, Wave
+from blueprint.delivery import FOLLOWING, PLATFORM_BRANCH, REPOSITORY_URL
+from blueprint.environments import CLUSTER_ENVIRONMENTS
+from blueprint.rules import demand
+from blueprint.services import SERVICES
+from k8s_charts import projects
+from k8s_charts.components.argocd import (
+    NAMESPACE,
+    SYNC_OPTIONS,
+    Application,
+    ApplicationSet,
+    Ignored,
+    Source,
+    Sync,
+    specification,
+)
+from k8s_charts.folder import Folder, GitOps
+
+ROOT = "pingvas"
+BOOTSTRAP = "bootstrap"
+APPLICATIONS = "argocd"
+WAVES: Mapping[str, Wave] = MappingProxyType(
+    {
+        "cluster": Wave.GROUND,
+        "network": Wave.CRDS,
+        "karpenter": Wave.POOLS,
+        "nvidia": Wave.POOLS,
+        "storage": Wave.POOLS,
+        "secret-stores": Wave.SECRETS,
+        "monitoring": Wave.CUSTOM,
+        "database": Wave.CUSTOM,
+    }
+)
+"""When each folder of platform/ comes. `storage` writes claims into namespaces that `cluster` makes."""
+IN_CLUSTER = "in-cluster/"
+"""Folders of the alternatives to the managed edge and cache, which are there when a setting asks for them."""
+REPLICAS = Ignored(group="apps", kind="Deployment", pointers=("/spec/replicas",))
+"""The autoscaler's: a sync that reset it would end workers that render."""
+BINDINGS = Ignored(
+    group="elbv2.k8s.aws",
+    kind="TargetGroupBinding",
+    pointers=("/spec/targetGroupARN", "/spec/vpcID", "/spec/ipAddressType"),
+)
+"""The load balancer controller fills them in when a binding is made, and refuses that they change."""
+IGNORED: Mapping[str, tuple[Ignored, ...]] = MappingProxyType(
+    {
+        # the chart makes another certificate at every rendering
+        "aws-load-balancer-controller": (
+            Ignored(kind="Secret", name="aws-load-balancer-tls", pointers=("/data",)),
+            *(
+                Ignored(
+                    group="admissionregistration.k8s.io",
+                    kind=kind,
+                    name="aws-load-balancer-webhook",
+                    expressions=(".webhooks[]?.clientConfig.caBundle",),
+                )
+                for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+            ),
+        ),
+        # its operator and cert controller put their own authority in
+        "keda": (
+            Ignored(
+                group="admissionregistration.k8s.io",
+                kind="ValidatingWebhookConfiguration",
+                expressions=(".webhooks[]?.clientConfig.caBundle",),
+            ),
+            Ignored(group="apiregistration.k8s.io", kind="APIService", pointers=("/spec/caBundle",)),
+        ),
+        "external-secrets-shared": (
+            Ignored(
+                group="admissionregistration.k8s.io",
+                kind="ValidatingWebhookConfiguration",
+                expressions=(".webhooks[]?.clientConfig.caBundle",),
+            ),
+            Ignored(kind="Secret", name="external-secrets-shared-webhook", pointers=("/data",)),
+        ),
+        "kube-prometheus-stack": tuple(
+            Ignored(
+                group="admissionregistration.k8s.io",
+                kind=kind,
+                expressions=(".webhooks[]?.clientConfig.caBundle",),
+            )
+            for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+        ),
+    }
+)
+"""By chart, what controllers write into objects that the chart makes."""
+BROUGHT_APART = MappingProxyType({"karpenter": "karpenter-crd", "kube-prometheus-stack": "prometheus-operator-crds"})
+"""Charts whose own copy of the definitions is skipped, and the chart that brings them instead."""
+AUTOMATED_PATCH = """\
+{{- if .automated }}
+spec:
+  syncPolicy:
+    automated:
+      prune: true
+      selfHeal: true
+{{- end }}
+"""
+KEPT = {SYNC_OPTIONS: "Prune=false"}
 
 
 def add(app: GitOps) -> None:
-    """Adds the folders."""
+    """Adds the folders; called after all others, since it makes an application of each.
+
+    Raises:
+        RuleError: a folder of platform/ has no wave.
+    """
+    applications = Folder(app, APPLICATIONS)
+    bootstrap = Folder(app, BOOTSTRAP)
+    projects.add(bootstrap)
+    Application(
+        bootstrap,
+        ROOT,
+        wave=Wave.PROJECTS,
+        spec=_spec(_git(APPLICATIONS, PLATFORM_BRANCH), namespace=NAMESPACE),
+        annotations=KEPT,
+    )
+    _folder(applications, BOOTSTRAP, path=BOOTSTRAP, wave=Wave.PROJECTS, namespace=NAMESPACE)
+    made = {folder.path: folder for folder in app.folders()}
+    for chart in CHARTS.values():
+        if f"addons/{chart.name}" in made:
+            _chart(applications, chart)
+    for path, folder in made.items():
+        kind, _, name = path.partition("/")
+        if kind == "platform":
+            demand(name in WAVES, f"argocd.WAVES[{name!r}]", None, "a folder of platform/ needs the wave it comes in")
+            _folder(applications, f"platform-{name}", path=path, wave=WAVES[name], namespace=folder.namespace_of_all)
+        elif path.startswith(IN_CLUSTER) and folder.objects():
+            _folder(
+                applications,
+                path.replace("/", "-"),
+                path=path,
+                wave=Wave.CUSTOM,
+                namespace=folder.namespace_of_all,
+            )
+    _sets(applications)
+
+
+def _git(path: str, branch: str) -> Source:
+    return Source(repository=REPOSITORY_URL, revision=branch, path=f"gitops/{path}")
+
+
+def _spec(
+    *sources: Source, namespace: str | None, ignored: Sequence[Ignored] = (), prune: bool = True
+) -> dict[str, Any]:
+    return specification(
+        project=projects.PLATFORM,
+        sources=sources,
+        namespace=namespace,
+        sync=Sync(automated=True, prune=prune),
+        ignored=ignored,
+    )
+
+
+def _folder(applications: Folder, name: str, *, path: str, wave: Wave, namespace: str | None) -> None:
+    Application(applications, name, wave=wave, spec=_spec(_git(path, PLATFORM_BRANCH), namespace=namespace))
+
+
+def _chart(applications: Folder, chart: Chart) -> None:
+    """A chart at its pinned version, with the values that lie in Git beside this application.
+
+    A chart of definitions prunes nothing: with a definition every object of its kind would go.
+    """
+    helm: dict[str, Any] = {
+        "releaseName": chart.release_name,
+        "valueFiles": [f"$values/gitops/addons/{chart.name}/values.yaml"],
+        **({"skipCrds": True} if chart.name in BROUGHT_APART else {}),
+    }
+    sources = (
+        Source(repository=chart.source, revision=chart.version, chart=chart.chart, helm=helm),
+        Source(repository=REPOSITORY_URL, revision=PLATFORM_BRANCH, ref="values"),
+    )
+    prune = chart.name not in BROUGHT_APART.values()
+    spec = _spec(*sources, namespace=chart.namespace, ignored=IGNORED.get(chart.name, ()), prune=prune)
+    Application(applications, chart.name, wave=chart.wave, spec=spec)
+
+
+def _sets(applications: Folder) -> None:
+    environments = {"list": {"elements": [_element(one.name) for one in CLUSTER_ENVIRONMENTS]}}
+    services = {"list": {"elements": [{"app": service.title} for service in SERVICES.values()]}}
+    _set(applications, "pingvas-services", {"matrix": {"generators": [environments, services]}}, "{{ .app }}")
+    _set(applications, "pingvas-workers", environments, "gpu-worker")
+    _set(applications, "pingvas-migrations", environments, "migrations")
+    ApplicationSet(
+        applications,
+        "pingvas-environments",
+        wave=Wave.ENVIRONMENTS,
+        # With the platform's rights, since quotas and policies bind an environment: from the reviewed branch alone.
+        generators=[{"list": {"elements": [_element(one.name) for one in CLUSTER_ENVIRONMENTS]}}],
+        template=_template(
+            "{{ .environment }}-environment",
+            project=projects.PLATFORM,
+            source=_git("environments/{{ .environment }}", PLATFORM_BRANCH),
+        ),
+        patch=AUTOMATED_PATCH,
+    )
+
+
+def _element(environment: str) -> dict[str, Any]:
+    following = FOLLOWING[environment]
+    return {"environment": environment, "branch": following.branch, "automated": following.automated}
+
+
+def _set(applications: Folder, name: str, generator: Mapping[str, Any], app: str) -> None:
+    ApplicationSet(
+        applications,
+        name,
+        wave=Wave.APPLICATIONS,
+        generators=[generator],
+        template=_template(
+            f"{{{{ .environment }}}}-{app}",
+            project=projects.project("{{ .environment }}"),
+            source=_git(f"overlays/{{{{ .environment }}}}/{app}", "{{ .branch }}"),
+        ),
+        patch=AUTOMATED_PATCH,
+    )
+
+
+def _template(name: str, *, project: str, source: Source) -> dict[str, Any]:
+    """One application of an environment. Whether it syncs by itself is the patch's: a template has only text."""
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": NAMESPACE,
+            "labels": {"pingvas.com/environment": "{{ .environment }}"},
+        },
+        "spec": specification(
+            project=project,
+            sources=[source],
+            namespace="{{ .environment }}",
+            sync=Sync(automated=False, retries=5),
+            ignored=(REPLICAS, BINDINGS),
+        ),
+    }
