@@ -434,11 +434,20 @@ MAX_CONNECTIONS_OF_SMALL = 2_000
 connections for Aurora Serverless v2")."""
 
 
+def admitted(*, minimum: float, maximum: float) -> int:
+    """The connections that Aurora PostgreSQL lets in between two capacities, in Aurora capacity units.
+
+    >>> admitted(minimum=0.5, maximum=4), admitted(minimum=0.5, maximum=64)
+    (811, 2000)
+    """
+    most = 0.9 * maximum * 2 * GIB / MAX_CONNECTIONS_BYTES
+    return int(min(most, MAX_CONNECTIONS_OF_SMALL) if minimum <= 0.5 else most)
+
+
 def connections(*, minimum: float, maximum: float) -> int:
-    """Four fifths of the connections that Aurora PostgreSQL lets in between two capacities, in Aurora capacity units.
+    """Four fifths of them.
 
     >>> connections(minimum=0.5, maximum=4), connections(minimum=0.5, maximum=64)
     (648, 1600)
     """
-    admitted = 0.9 * maximum * 2 * GIB / MAX_CONNECTIONS_BYTES
-    return int(0.8 * (min(admitted, MAX_CONNECTIONS_OF_SMALL) if minimum <= 0.5 else admitted))
+    return int(0.8 * admitted(minimum=minimum, maximum=maximum))

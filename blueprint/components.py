@@ -116,7 +116,7 @@ _ADDONS = (
 eks-pod-identity-agent and of the two CSI drivers (kubernetes-sigs), and EKS's own manifests of CoreDNS, kube-proxy and
 metrics-server. What pods without a request use is an assumption."""
 _SYSTEM = (
-    _chart("karpenter", ("karpenter", "karpenter"), "system", (0.25, 512, 1024), replicas=2),
+    _chart("karpenter", ("karpenter", "karpenter"), "system", (0.25, 384, 1024), replicas=2),
     _chart(
         "aws-load-balancer-controller",
         ("kube-system", "aws-load-balancer-controller"),
@@ -125,8 +125,8 @@ _SYSTEM = (
         replicas=2,
         priority_class="system-cluster-critical",
     ),
-    _chart("argo-cd", ("argocd", "argocd-application-controller"), "system", (0.25, 768, 1536)),
-    _chart("argo-cd", ("argocd", "argocd-repo-server"), "system", (0.2, 512, 1024)),
+    _chart("argo-cd", ("argocd", "argocd-application-controller"), "system", (0.25, 640, 1536)),
+    _chart("argo-cd", ("argocd", "argocd-repo-server"), "system", (0.2, 384, 1024)),
     _chart("argo-cd", ("argocd", "argocd-server"), "system", (0.1, 128, 256)),
     _chart("argo-cd", ("argocd", "argocd-applicationset-controller"), "system", (0.05, 128, 256)),
     _chart("argo-cd", ("argocd", "argocd-notifications-controller"), "system", (0.05, 64, 128)),

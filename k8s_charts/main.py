@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from blueprint import capacity
 from blueprint.rules import RuleError
 from k8s_charts import (
     addons,
@@ -35,6 +36,7 @@ GITOPS = Path(__file__).parents[1] / "gitops"
 
 def wire(app: GitOps) -> None:
     """Every folder, in the order in which ArgoCD brings them up."""
+    capacity.check()
     cluster.add(app)
     network_policies.add(app)
     environments.add(app)

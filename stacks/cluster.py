@@ -2,7 +2,7 @@
 
 from constructs import Construct
 
-from blueprint.cluster import check
+from blueprint import capacity, cluster
 from blueprint.contract import role
 from blueprint.workloads import WORKLOADS
 from stacks.components.eks import Eks
@@ -34,7 +34,8 @@ class ClusterStack(PlatformStack):
         data: DataStack,
         delivery: DeliveryStack,
     ) -> None:
-        check()
+        cluster.check()
+        capacity.check()
         super().__init__(
             scope, "Cluster", settings=settings, description="EKS, Karpenter, workload roles", stateful=True
         )

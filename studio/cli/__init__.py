@@ -23,6 +23,7 @@ GROUPS = (
     "studio.cli.starter",
     "studio.cli.cloud",
     "studio.cli.cost",
+    "studio.cli.capacity",
     "studio.cli.drawing",
     "studio.cli.network",
     "studio.cli.mutate",

@@ -82,7 +82,7 @@ def test_every_gpu_type_holds_one_worker() -> None:
 
 def test_the_quotas_of_the_account_follow_the_pools() -> None:
     needed = {one.code: one.needed for one in service_quotas()}
-    assert needed == {"L-3819A6DF": 80, "L-34B43A08": 86}
+    assert needed == {"L-3819A6DF": 80, "L-34B43A08": 74}
     more = {one.code: one.needed for one in service_quotas(gpu=gpu_pool(20), general=replace(GENERAL, cpu=100))}
     assert more == {"L-3819A6DF": 160, "L-34B43A08": 122}
     assert all(one.service == "ec2" for one in service_quotas())

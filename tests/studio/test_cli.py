@@ -20,7 +20,7 @@ from tests.studio.conftest import studio
 SECRET = "0f9a3c5e7b1d0f9a3c5e7b1d0f9a3c5e"
 Captured = pytest.CaptureFixture[str]
 COMMANDS = ("up", "status", "down", "reset", "logs", "generate", "serve", "worker", "migrate", "test", "version")
-MORE = ("chaos", "bench", "starter", "synth", "diff", "mutate", "cost", "deploy", "rehearse", "draw")
+MORE = ("chaos", "bench", "starter", "synth", "diff", "mutate", "cost", "capacity", "deploy", "rehearse", "draw")
 
 
 @pytest.fixture
