@@ -9,8 +9,11 @@ from math import ceil
 from types import MappingProxyType
 from typing import Literal
 
-from blueprint.cluster import MIGRATION_CPU, MIGRATION_MEMORY_GIB, SURGE, workers_maximum
+from blueprint.charts import Chart, Wave
+from blueprint.cluster import GENERAL, MIGRATION_CPU, MIGRATION_MEMORY_GIB, SURGE, workers_maximum
+from blueprint.edge import LOAD_BALANCER
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
+from blueprint.namespaces import CACHE_IMAGES
 from blueprint.rules import demand
 from blueprint.services import SERVICES
 from blueprint.worker import WORKER
@@ -20,6 +23,10 @@ EDGE_AND_CACHE: tuple[EdgeAndCache, ...] = ("aws", "in-cluster")
 SENTINEL_PORT = 26379
 """Sentinel's own default."""
 CLUSTER_DOMAIN = "cluster.local"
+VALKEY_IMAGE = f"{CACHE_IMAGES}:9.1.4-alpine3.24"
+"""The series that the studio and the tests run, for both architectures; what ElastiCache runs is `CACHE_ENGINE`."""
+VALKEY_UID, VALKEY_GID = 999, 1000
+"""The user `valkey` of that image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +74,52 @@ class InClusterRedis:
         return self.nodes * (self.memory_mib + (self.sentinel_memory_mib if self.sentinel else 0)) / 1024
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nginx:
+    """ingress-nginx behind the load balancer, which keeps the certificate, the origin header and the ten target groups:
+    those get the controller's pods instead of the services'. `port` is one that the load balancer's security group
+    lets out (8001-8005), and not 80, so that nothing binds a privileged port.
+    """
+
+    replicas: int = 2
+    cpu: float = 0.1
+    memory_mib: int = 256
+    memory_limit_mib: int = 512
+    port: int = 8001
+    tls_port: int = 8443
+    """Nobody is let in there; the controller opens it in any case."""
+    health_port: int = 10254
+    drain: int = 120
+    """How long a worker process of nginx may finish its requests: CloudFront waits no longer for an answer."""
+
+    @property
+    def grace(self) -> int:
+        """terminationGracePeriodSeconds: deregistration, then the drain, then a little."""
+        return self.settle + self.drain + 10
+
+    @property
+    def settle(self) -> int:
+        """How long a pod that ends goes on taking requests: until the load balancer sends none."""
+        return LOAD_BALANCER.deregistration_delay + 5
+
+
+NGINX_NAME = "ingress-nginx"
+"""Of the namespace, the chart and the release."""
+NGINX_CLASS = "nginx"
+NGINX = Nginx()
+IN_CLUSTER_CHARTS = (
+    Chart(
+        name=NGINX_NAME,
+        repository="https://kubernetes.github.io/ingress-nginx",
+        chart="ingress-nginx",
+        version="4.15.1",
+        app_version="1.15.1",
+        namespace=NGINX_NAME,
+        wave=Wave.CONTROLLERS,
+    ),
+)
+"""The last release: the project ended in March 2026, so no hole in it is mended any more. The earlier document draws
+it, and that is why it can be chosen; the load balancer's own routing is the default."""
 REDIS_NAME = "redis"
 """Of the StatefulSet, its headless Service and its settings in each environment's namespace."""
 SENTINEL_SERVICE = "pingvas"
@@ -132,7 +185,20 @@ def check(
             )
         else:
             demand(one.nodes == 1, f"{name}.nodes", one.nodes, "must be 1 without sentinels: nobody chooses a primary")
+        _check_node(one, name)
         _check_quota(environment, one, name)
+
+
+def _check_node(one: InClusterRedis, name: str) -> None:
+    """Of a general node three quarters are taken to be left beside kubelet and daemonsets."""
+    cpu, memory = min((each.cpu, each.memory_gib) for each in GENERAL.types)
+    demand(one.cpu <= 0.75 * cpu, f"{name}.cpu", one.cpu, f"does not fit the smallest general node's {cpu} cores")
+    demand(
+        one.memory_mib <= 0.75 * memory * 1024,
+        f"{name}.memory_mib",
+        one.memory_mib,
+        f"does not fit the smallest general node's {memory} GiB",
+    )
 
 
 def _check_quota(environment: Environment, one: InClusterRedis, name: str) -> None:

@@ -1,0 +1,324 @@
+"""The alternative inside the cluster: off by default, whole when it is chosen, and Redis proved by running it."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+import redis as redis_library
+
+from blueprint.edge import HEALTH_PATH, routes
+from blueprint.environments import CLUSTER_ENVIRONMENTS, DEV, PROD
+from blueprint.in_cluster import IN_CLUSTER_REDIS, InClusterRedis, check
+from blueprint.rules import RuleError
+from blueprint.services import SERVICES
+from k8s_charts import in_cluster, tree
+from k8s_charts.components.redis import keda_address, keda_type, redis_trigger, redis_url
+from k8s_charts.facts import FILE, load, placeholders
+from k8s_charts.folder import GitOps
+from k8s_charts.main import build
+from services.kernel.redis import RedisAddress, client
+from studio.processes import LOOPBACK
+from studio.valkey import Valkey
+from tests.support.manifests import Manifests
+from tests.support.valkey_pods import Pods
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+CHOSEN = replace(placeholders(), edge_and_cache="in-cluster")
+
+
+@pytest.fixture(scope="session")
+def chosen(tmp_path_factory: pytest.TempPathFactory) -> Manifests:
+    root: Path = tmp_path_factory.mktemp("gitops-in-cluster")
+    app = build(CHOSEN)
+    tree.write(root, app.files())
+    return Manifests(app, root)
+
+
+def eventually(asked: Callable[[], bool], *, seconds: float = 30) -> float:
+    """Waits until something is so; returns how long that took."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < seconds:
+        try:
+            if asked():
+                return time.monotonic() - begun
+        except redis_library.RedisError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"not within {seconds:.0f} s")
+
+
+def test_the_default_has_nothing_of_it(app: GitOps) -> None:
+    assert [path for path in app.files() if "in-cluster" in path or "nginx" in path] == []
+
+
+def test_the_choice_stands_in_one_line_of_the_facts(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(placeholders().text().replace("edge_and_cache: aws", "edge_and_cache: in-cluster"))
+    assert load(tmp_path).in_cluster
+    (tmp_path / FILE).write_text(placeholders().text().replace("edge_and_cache: aws\n", ""))
+    assert not load(tmp_path).in_cluster
+    (tmp_path / FILE).write_text(placeholders().text().replace("edge_and_cache: aws", "edge_and_cache: mars"))
+    with pytest.raises(RuleError, match=r"facts\.edge_and_cache = mars: must be one of aws, in-cluster"):
+        load(tmp_path)
+
+
+def test_every_folder_of_both_modes_builds(manifests: Manifests, chosen: Manifests) -> None:
+    for mode in (manifests, chosen):
+        assert all(mode.built(path) for path in mode.folders())
+
+
+def test_both_modes_differ_only_where_they_must(manifests: Manifests, chosen: Manifests) -> None:
+    before, after = manifests.app.files(), chosen.app.files()
+    gone = {path for path in before if path not in after}
+    assert all("targetgroupbinding" in path for path in gone), gone
+
+
+# The edge
+
+
+def test_nginx_sends_each_path_of_the_load_balancer_to_the_same_service(chosen: Manifests) -> None:
+    found = {
+        (rule["host"], path["path"]): (one.namespace, path["backend"]["service"])
+        for one in chosen.of("Ingress")
+        for rule in one.body["spec"]["rules"]
+        for path in rule["http"]["paths"]
+    }
+    assert found == {
+        (route.host, route.path): (
+            route.environment,
+            {"name": f"{route.service}-service", "port": {"number": SERVICES[route.service].port}},
+        )
+        for route in routes()
+    }
+    assert {one.body["spec"]["ingressClassName"] for one in chosen.of("Ingress")} == {"nginx"}
+
+
+def test_the_controller_listens_where_the_load_balancer_may_and_answers_its_health_checks() -> None:
+    controller = in_cluster.nginx_values(in_cluster.NGINX)["controller"]
+    assert controller["containerPort"]["http"] in {one.port for one in SERVICES.values()}
+    assert controller["extraArgs"]["http-port"] == str(controller["containerPort"]["http"])
+    assert controller["healthCheckPath"] == HEALTH_PATH
+    assert {controller[name]["httpGet"]["path"] for name in ("livenessProbe", "readinessProbe")} == {HEALTH_PATH}
+    assert controller["service"]["type"] == "ClusterIP"
+    assert controller["allowSnippetAnnotations"] is False
+
+
+def test_a_pod_of_nginx_outlives_its_deregistration_and_its_last_answer() -> None:
+    controller = in_cluster.nginx_values(in_cluster.NGINX)["controller"]
+    settle = int(controller["extraArgs"]["shutdown-grace-period"])
+    drain = int(controller["config"]["worker-shutdown-timeout"].removesuffix("s"))
+    assert settle + drain < controller["terminationGracePeriodSeconds"]
+    assert drain >= int(controller["config"]["proxy-read-timeout"])
+
+
+# Redis: what everybody is told
+
+
+def test_urls_are_ones_that_the_kernel_reads() -> None:
+    assert RedisAddress.parse(redis_url(CHOSEN, DEV)) == RedisAddress("redis://redis.dev.svc.cluster.local:6379/0")
+    address = RedisAddress.parse(redis_url(CHOSEN, PROD, token=TOKEN))
+    assert address.password == TOKEN
+    assert address.service == "pingvas"
+    assert address.sentinels[2] == ("redis-2.redis.prod.svc.cluster.local", 26379)
+    assert len(address.sentinels) == 3
+    for one in CLUSTER_ENVIRONMENTS:
+        assert redis_url(placeholders(), one).startswith("rediss://")
+        assert ("{{ .token }}" in redis_url(placeholders(), one)) == one.redis_auth
+
+
+def test_keda_is_sent_to_the_same_redis() -> None:
+    assert (keda_type(CHOSEN, DEV), keda_type(CHOSEN, PROD)) == ("redis", "redis-sentinel")
+    assert keda_address(CHOSEN, PROD)["addresses"].split(",") == [
+        f"{host}:{port}" for host, port in RedisAddress.parse(redis_url(CHOSEN, PROD)).sentinels
+    ]
+    assert keda_address(CHOSEN, PROD)["sentinelMaster"] == "pingvas"
+    assert redis_trigger(placeholders(), PROD, key="q", length=1) == {
+        "type": "redis",
+        "metadata": {
+            "address": "redis-prod-primary.placeholder.invalid:6379",
+            "enableTLS": "true",
+            "listName": "q",
+            "listLength": "1",
+        },
+    }
+
+
+def test_nodes_keep_their_data_apart_from_each_other(chosen: Manifests) -> None:
+    prod = chosen.one("StatefulSet", "redis", namespace="prod").body["spec"]
+    assert prod["replicas"] == 3
+    terms = prod["template"]["spec"]["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert [term["topologyKey"] for term in terms] == ["topology.kubernetes.io/zone"]
+    assert chosen.one("PodDisruptionBudget", "redis", namespace="prod").body["spec"]["maxUnavailable"] == 1
+    for name in ("dev", "prod"):
+        body = chosen.one("StatefulSet", "redis", namespace=name).body["spec"]
+        assert [one["metadata"]["name"] for one in body["volumeClaimTemplates"]] == ["data"]
+        assert body["template"]["spec"]["priorityClassName"] == {"dev": "dev-low", "prod": "prod-high"}[name]
+
+
+def test_a_change_of_settings_starts_the_pods_anew(chosen: Manifests, monkeypatch: pytest.MonkeyPatch) -> None:
+    def digest(app: GitOps) -> str:
+        bodies = [body for one in app.folders() if one.path == "in-cluster/dev" for body in one.objects()]
+        stateful = next(body for body in bodies if body["kind"] == "StatefulSet")
+        return str(stateful["spec"]["template"]["metadata"]["annotations"]["pingvas.com/settings"])
+
+    before = digest(chosen.app)
+    changed = MappingProxyType({**IN_CLUSTER_REDIS, "dev": replace(IN_CLUSTER_REDIS["dev"], data_share=0.5)})
+    monkeypatch.setattr("k8s_charts.components.redis_pods.IN_CLUSTER_REDIS", changed)
+    made = GitOps(CHOSEN)
+    in_cluster.add(made)
+    assert digest(made) != before
+
+
+# Redis: rules
+
+
+@pytest.mark.parametrize(
+    ("environment", "change", "said"),
+    [
+        ("prod", {"quorum": 1}, "in_cluster.redis.prod.quorum = 1: must be a majority of 3"),
+        ("prod", {"nodes": 2}, "in_cluster.redis.prod.nodes = 2: a majority needs an odd 3 or more"),
+        ("prod", {"grace": 10}, "ends a primary before its failover can be over"),
+        ("prod", {"cpu": 1.9}, "smallest general node's 2 cores"),
+        ("prod", {"memory_mib": 7000}, "smallest general node's 8 GiB"),
+        ("dev", {"nodes": 2}, "must be 1 without sentinels"),
+        ("dev", {"data_share": 0.9}, "must leave a rewrite room"),
+        ("dev", {"memory_mib": 4096}, "more than the quota of dev leaves"),
+    ],
+)
+def test_numbers_that_cannot_be_stop_synthesis(environment: str, change: dict[str, Any], said: str) -> None:
+    redis: MappingProxyType[str, InClusterRedis] = MappingProxyType(
+        {**IN_CLUSTER_REDIS, environment: replace(IN_CLUSTER_REDIS[environment], **change)}
+    )
+    with pytest.raises(RuleError, match=said) as raised:
+        check(redis=redis)
+    assert "\n" not in str(raised.value)
+    assert f"in_cluster.redis.{environment}" in str(raised.value)
+
+
+# Redis: run
+
+
+@pytest.fixture
+def pods(chosen: Manifests, place: Path, request: pytest.FixtureRequest) -> Iterator[Pods]:
+    stateful = chosen.one("StatefulSet", "redis", namespace="prod").body
+    settings = chosen.one("ConfigMap", "redis", namespace="prod").body
+    folder = place / request.node.name
+    folder.mkdir()
+    made = Pods(folder, stateful, settings, token=TOKEN)
+    for pod in made.all:
+        pod.begin()
+    eventually(lambda: _settled(made))
+    yield made
+    for pod in made.all:
+        pod.kill()
+
+
+def _settled(pods: Pods) -> bool:
+    states = [pod.sentinel().sentinel_master("pingvas") for pod in pods.all]
+    return all(one["num-other-sentinels"] == 2 and one["num-slaves"] == 2 for one in states)
+
+
+def _url(pods: Pods) -> str:
+    return pods.here(redis_url(CHOSEN, PROD, token=TOKEN))
+
+
+def test_services_follow_when_the_primary_is_lost_and_comes_back_as_a_replica(pods: Pods) -> None:
+    services = client(_url(pods))
+    services.set("before", "1")
+    assert services.wait(2, 10_000) == 2
+    lost = pods.primary()
+    lost.kill()
+
+    def writes() -> bool:
+        services.set("after", "1")
+        return True
+
+    eventually(writes)
+    primary = pods.primary()
+    assert primary is not lost
+    assert primary.client().get("before") == "1"
+    assert f"the primary is localhost:{primary.port}" in lost.begin()
+    eventually(lambda: lost.client().get("after") == "1")
+    assert lost.client().role()[0] == "slave"
+    eventually(lambda: _settled(pods))
+    services.close()
+
+
+def test_a_primary_hands_over_before_it_ends(pods: Pods) -> None:
+    services = client(_url(pods))
+    services.set("a", "1")
+    leaving = pods.primary()
+    begun = time.monotonic()
+    leaving.script("leave.sh")
+    handed = time.monotonic() - begun
+    assert handed < IN_CLUSTER_REDIS["prod"].failover_timeout
+    assert leaving.client().role()[0] == "slave"
+    eventually(lambda: pods.primary() is not leaving)
+    assert services.get("a") == b"1"
+    leaving.script("leave.sh")  # a replica has nothing to hand over
+    services.close()
+
+
+def test_after_the_loss_of_all_nodes_the_last_primary_is_one_again(pods: Pods) -> None:
+    leaving = pods.primary()
+    leaving.script("leave.sh")
+    eventually(lambda: pods.primary() is not leaving and _settled(pods))
+    last = pods.primary()
+    eventually(lambda: bool(last.client().set("kept", "1")))
+    assert last.client().wait(1, 10_000) >= 1
+    time.sleep(1.1)  # what appendfsync everysec may lose
+    identity = last.sentinel().execute_command("SENTINEL", "MYID")
+    for pod in pods.all:
+        pod.kill()
+    for pod in pods.all:
+        assert f"the primary is localhost:{last.port}" in pod.begin()
+    eventually(lambda: pods.primary() is last and _settled(pods))
+    assert last.client().get("kept") == "1"
+    assert last.sentinel().execute_command("SENTINEL", "MYID") == identity
+
+
+def test_nobody_gets_in_without_the_token_and_probes_tell_the_truth(pods: Pods) -> None:
+    with pytest.raises(redis_library.AuthenticationError):
+        redis_library.Redis(port=pods.all[0].port).get("a")
+    pod = pods.all[0]
+    pod.script("ready.sh", str(pod.port))
+    config = pod.client().config_get("maxmemory*")
+    assert config["maxmemory-policy"] == "noeviction"
+    assert int(config["maxmemory"]) == IN_CLUSTER_REDIS["prod"].maxmemory_mib * 2**20
+    pod.kill()
+    with pytest.raises(AssertionError, match=r"ready\.sh"):
+        pod.script("ready.sh", str(pod.port))
+
+
+def test_a_primary_that_no_replica_follows_takes_no_writes(pods: Pods) -> None:
+    primary = pods.primary()
+    assert primary.client().config_get("min-replicas-*") == {"min-replicas-to-write": "1", "min-replicas-max-lag": "10"}
+
+
+def test_the_one_node_of_dev_runs_with_its_settings(chosen: Manifests, place: Path) -> None:
+    text = chosen.one("ConfigMap", "redis", namespace="dev").body["data"]["valkey.conf"]
+    settings = dict(line.split(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    folder = place / "alone"
+    folder.mkdir()
+    settings["bind"] = LOOPBACK
+    port = int(settings.pop("port"))
+    assert settings.pop("dir") == "/data"
+    from studio.processes import free_port
+
+    server = Valkey(folder, port=free_port(), password="", log=folder / "log", settings=settings)
+    server.start()
+    try:
+        connected = client(
+            redis_url(CHOSEN, DEV).replace(f"redis.dev.svc.cluster.local:{port}", f"{LOOPBACK}:{server.port}")
+        )
+        connected.set("a", "1")
+        assert connected.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        server.stop()
+        server.start()
+        assert connected.get("a") == b"1"
+        connected.close()
+    finally:
+        server.stop()
