@@ -113,7 +113,7 @@ OUTPUTS: MappingProxyType[str, Output] = MappingProxyType({output.name: output f
 class Source:
     """Where a setting of the services comes from in the cloud: outputs, secrets (without environment), or a constant.
 
-    `{env}` stands for the environment's name.
+    `{env}`, `{schema}` and `{redis_mode}` stand for the environment's own.
     """
 
     outputs: tuple[str, ...] = ()
@@ -128,7 +128,10 @@ SETTINGS: MappingProxyType[str, Source] = MappingProxyType(
         "PINGVAS_DATABASE_READER_URL": Source(outputs=("aurora/reader-endpoint",), secrets=("db-app",)),
         "PINGVAS_DATABASE_WORKER_URL": Source(outputs=("aurora/writer-endpoint",), secrets=("db-worker",)),
         "PINGVAS_DATABASE_OWNER_URL": Source(outputs=("aurora/writer-endpoint",), secrets=("db-owner",)),
+        "PINGVAS_DATABASE_ADMIN_URL": Source(outputs=("aurora/writer-endpoint", "aurora/master-secret-arn")),
+        "PINGVAS_DATABASE_SCHEMA": Source(constant="{schema}"),
         "PINGVAS_DATABASE_POOL": Source(constant=str(AURORA.pool)),
+        "PINGVAS_REDIS_MODE": Source(constant="{redis_mode}"),
         "PINGVAS_REDIS_URL": Source(outputs=("redis/{env}/primary-endpoint",), secrets=("redis-auth",)),
         "PINGVAS_STORAGE_URL": Source(outputs=("buckets/pingvas-{env}-images",)),
         "PINGVAS_MODELS_DIR": Source(outputs=("efs/models-access-point-id",), constant="/models"),

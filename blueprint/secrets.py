@@ -13,6 +13,8 @@ from blueprint.network import POSTGRES_PORT
 PREFIX = "pingvas"
 GENERATED_CHARACTERS = 48
 """Letters and digits only, so that a value needs no escape in a URL; 285 bits, and within ElastiCache's 16-128."""
+REFRESH_MINUTES = 1
+"""How often External Secrets reads a secret again: a password that has rotated opens no new connection until then."""
 PLACEHOLDER = "change-me"
 """What a person or `./pingvas deploy` replaces; the services refuse to start with it."""
 

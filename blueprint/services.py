@@ -54,6 +54,8 @@ class HttpLimits:
     body_bytes: int = 1_048_576
     keep_alive_seconds: int = 75
     graceful_shutdown_seconds: int = 25
+    readiness_check_seconds: float = 3.0
+    """How long /readyz waits for what it asks."""
     event_heartbeat_seconds: float = 15.0
     page_size: int = 50
     page_size_maximum: int = 200

@@ -16,7 +16,14 @@ from blueprint.jobs import JOBS, JobProtocol
 from blueprint.security import SECURITY
 from blueprint.worker import DEFAULT_MODEL, WORKER
 
-URLS = ("database_url", "database_reader_url", "database_worker_url", "database_owner_url", "redis_url")
+URLS = (
+    "database_url",
+    "database_reader_url",
+    "database_worker_url",
+    "database_owner_url",
+    "database_admin_url",
+    "redis_url",
+)
 PLACEHOLDERS = ("change-me", "changeme", "placeholder", "secret", "password", "example")
 
 
@@ -36,9 +43,13 @@ class Settings(BaseSettings):
     """Role `worker`: sees every tenant's jobs; the dispatcher, the catalogue and the GPU worker use it."""
     database_owner_url: SecretStr | None = None
     """Role `owner`: migrations only."""
+    database_admin_url: SecretStr | None = None
+    """A role with CREATEDB and CREATEROLE, Aurora's master: `python -m services.kernel.bootstrap` only."""
     database_schema: str = ""
     database_pool: Annotated[int, Field(ge=1, le=100)] = 10
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    redis_mode: Literal["standalone", "replication", "sentinel"] | None = None
+    """What the deployment says that Redis is; a URL that is of another kind stops the start."""
     storage_url: str = ""
     """`file:///folder` or `s3://bucket`; S3 takes the usual AWS_* variables for endpoint and credentials."""
     models_dir: Path = Path(WORKER.models_mount)
@@ -64,6 +75,9 @@ class Settings(BaseSettings):
     def _coherent(self) -> Self:
         if self.renew_seconds * 3 > self.lease_seconds:
             raise ValueError("PINGVAS_RENEW_SECONDS must be at most a third of PINGVAS_LEASE_SECONDS")
+        scheme = self.redis_url.get_secret_value().partition("://")[0]
+        if self.redis_mode and (self.redis_mode == "sentinel") != (scheme == "sentinel"):
+            raise ValueError(f"PINGVAS_REDIS_MODE is {self.redis_mode}, and PINGVAS_REDIS_URL begins with {scheme}://")
         if self.environment.reserved:
             weak = ["jwt_secret"] if self.jwt_secret.get_secret_value() and not _strong(self.jwt_secret) else []
             weak += [name for name in URLS if _is_placeholder(_password(getattr(self, name)))]

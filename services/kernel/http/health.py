@@ -7,10 +7,10 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from blueprint.services import HTTP
 from services.kernel.http.state import Kernel
 
 Check = Callable[[], Awaitable[object]]
-CHECK_SECONDS = 3.0
 
 
 def health_router(kernel: Kernel, checks: Mapping[str, Check]) -> APIRouter:
@@ -44,7 +44,7 @@ def health_router(kernel: Kernel, checks: Mapping[str, Check]) -> APIRouter:
 
 async def _answer(check: Check) -> str:
     try:
-        async with asyncio.timeout(CHECK_SECONDS):
+        async with asyncio.timeout(HTTP.readiness_check_seconds):
             await check()
     except Exception as error:
         return type(error).__name__
