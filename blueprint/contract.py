@@ -128,7 +128,6 @@ SETTINGS: MappingProxyType[str, Source] = MappingProxyType(
         "PINGVAS_DATABASE_READER_URL": Source(outputs=("aurora/reader-endpoint",), secrets=("db-app",)),
         "PINGVAS_DATABASE_WORKER_URL": Source(outputs=("aurora/writer-endpoint",), secrets=("db-worker",)),
         "PINGVAS_DATABASE_OWNER_URL": Source(outputs=("aurora/writer-endpoint",), secrets=("db-owner",)),
-        "PINGVAS_DATABASE_ADMIN_URL": Source(outputs=("aurora/writer-endpoint", "aurora/master-secret-arn")),
         "PINGVAS_DATABASE_SCHEMA": Source(constant="{schema}"),
         "PINGVAS_DATABASE_POOL": Source(constant=str(AURORA.pool)),
         "PINGVAS_REDIS_MODE": Source(constant="{redis_mode}"),

@@ -78,7 +78,21 @@ class Autoscaling:
     """It shrinks by the largest need of the last five minutes, a quarter a minute."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseJobs:
+    """Migrations and the bootstrap: Jobs that ArgoCD runs in a sync."""
+
+    retries: int = 3
+    """Pods after the first; Kubernetes waits 10, 20 and 40 s before them."""
+    deadline: int = 600
+    """After which the Job has failed, and with it the sync."""
+    lock_wait: int = 10
+    """How long a migration waits for a table before it gives up and is tried again: whoever asks for a table after it
+    waits behind it, the services too. Source: PostgreSQL documentation, "lock_timeout"."""
+
+
 ROLLOUT = Rollout()
+JOB = DatabaseJobs()
 AUTOSCALING = Autoscaling()
 
 

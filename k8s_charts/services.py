@@ -47,6 +47,15 @@ MORE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Settings of some services: a role that sees every tenant's rows for the dispatcher, the reaper and the catalogue."""
+FILES: Mapping[str, Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "gallery": {
+            "cdn-private-key": ("cdn-signing-key", "private_key"),
+            "cdn-public-key-id": ("cdn-signing-key", "public_key_id"),
+        }
+    }
+)
+"""Secrets that are files beside the database's passwords: what signs the addresses of pictures."""
 CLAIMS = MappingProxyType({"models": WORKER.models_mount, "shared": WORKER.shared_mount})
 """The claims through which the model service writes the shared file system, and where it finds them."""
 
@@ -87,7 +96,8 @@ def shape(service: Service, facts: Facts) -> Shape:
 
 def configuration(service: Service, environment: Environment, facts: Facts) -> Configuration:
     """What a service is told in an environment."""
-    return configure((*EVERY_SERVICE, *MORE.get(service.name, ())), environment, facts)
+    variables = (*EVERY_SERVICE, *MORE.get(service.name, ()))
+    return configure(variables, environment, facts, files=FILES.get(service.name, {}))
 
 
 def whole(app: GitOps, environment: Environment, service: Service) -> list[dict[str, Any]]:

@@ -7,9 +7,9 @@ rotation while the process runs; URLs name them and so are no secrets.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from blueprint.contract import SETTINGS
-from blueprint.data import AURORA
 from blueprint.environments import DATABASE, Environment
 from blueprint.in_cluster import IN_CLUSTER_REDIS
 from blueprint.network import POSTGRES_PORT
@@ -53,8 +53,14 @@ class Configuration:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def configure(variables: Sequence[str], environment: Environment, facts: Facts) -> Configuration:
-    """The configuration that consists of these settings.
+def configure(
+    variables: Sequence[str],
+    environment: Environment,
+    facts: Facts,
+    *,
+    files: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+) -> Configuration:
+    """The configuration that consists of these settings, and of `files`: secret and key of each, by the file's name.
 
     Raises:
         KeyError: `SETTINGS` knows no such variable.
@@ -62,17 +68,20 @@ def configure(variables: Sequence[str], environment: Environment, facts: Facts) 
     made = Configuration()
     for variable in variables:
         _one(made, variable, environment, facts)
+    for file, (secret, key) in files.items():
+        made.files.append(file)
+        made.remote[file] = Remote(f"{PREFIX}/{environment.name}/{secret}", key)
     return made
 
 
-def database_url(role: str, host: str, file: str) -> str:
-    """A URL for the platform's database whose password stands in a mounted file.
+def database_url(role: str, host: str, file: str, *, database: str = DATABASE) -> str:
+    """A URL of PostgreSQL whose password stands in a mounted file.
 
     >>> database_url("pingvas_dev_app", "db.internal", "db-app")
     'postgresql+psycopg://pingvas_dev_app@db.internal:5432/pingvas_saas?sslmode=verify-full&passwordfile=/run/secrets/pingvas/db-app'
     """
     query = f"sslmode=verify-full&passwordfile={SECRETS_MOUNT}/{file}"
-    return f"postgresql+psycopg://{role}@{host}:{POSTGRES_PORT}/{DATABASE}?{query}"
+    return f"postgresql+psycopg://{role}@{host}:{POSTGRES_PORT}/{database}?{query}"
 
 
 def redis_mode(environment: Environment, facts: Facts) -> str:
@@ -87,11 +96,6 @@ def _one(made: Configuration, variable: str, environment: Environment, facts: Fa
     secrets = {name: f"{PREFIX}/{environment.name}/{name}" for name in source.secrets}
     if variable == "PINGVAS_REDIS_URL":
         _redis(made, variable, environment, facts)
-    elif variable == "PINGVAS_DATABASE_ADMIN_URL":
-        host, secret = (facts[output] for output in source.outputs)
-        made.plain[variable] = database_url(AURORA.master, host, "master")
-        made.files.append("master")
-        made.remote["master"] = Remote(secret, "password")
     elif secrets and source.outputs:
         ((name, path),), (output,) = secrets.items(), source.outputs
         role = environment.role(name.removeprefix(_DATABASE_SECRET))
@@ -121,9 +125,3 @@ def _redis(made: Configuration, variable: str, environment: Environment, facts: 
     made.variables.append(variable)
     made.remote[_REDIS_TOKEN] = Remote.of(f"{PREFIX}/{environment.name}/{secret}")
     made.template[variable] = url
-
-
-def by_secret(configurations: Sequence[Configuration]) -> Mapping[str, bool]:
-    """Variables out of Secrets, and whether they are that in all of the configurations."""
-    names = dict.fromkeys(name for one in configurations for name in one.variables)
-    return {name: all(name in one.variables for one in configurations) for name in names}

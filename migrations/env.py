@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import context
 
+from blueprint.rollout import JOB
 from services.kernel.db import sync_engine
 from services.kernel.settings import Settings
 from services.kernel.tables import metadata
@@ -17,6 +18,7 @@ def run() -> None:
     try:
         with engine.begin() as connection:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            connection.execute(sa.text(f"SET LOCAL lock_timeout = '{JOB.lock_wait}s'"))
             context.configure(
                 connection=connection,
                 target_metadata=metadata,

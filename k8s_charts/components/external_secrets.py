@@ -71,7 +71,8 @@ class ExternalSecret(CustomResource):
     """A Secret of the same name, kept like its secrets in Secrets Manager.
 
     `data` is where each of its keys comes from. `template` adds keys made of them (Go templates); a key that only a
-    template needs stays out of the Secret when it is in `only_for_template`.
+    template needs stays out of the Secret when it is in `only_for_template`. `outlived`: the Secret stays when this
+    object goes, as a hook does before every sync.
     """
 
     def __init__(
@@ -86,10 +87,12 @@ class ExternalSecret(CustomResource):
         labels: Mapping[str, str] | None = None,
         annotations: Mapping[str, str] | None = None,
         namespace: str | None = None,
+        outlived: bool = False,
     ) -> None:
-        target: dict[str, Any] = {"name": name, "creationPolicy": "Owner", "deletionPolicy": "Retain"}
+        policy = "Orphan" if outlived else "Owner"
+        target: dict[str, Any] = {"name": name, "creationPolicy": policy, "deletionPolicy": "Retain"}
         if template:
-            kept = {key: f'{{{{ index . "{key}" }}}}' for key in data if key not in only_for_template}
+            kept = {key: _value(key) for key in data if key not in only_for_template}
             target["template"] = {"engineVersion": "v2", "mergePolicy": "Replace", "data": {**kept, **template}}
         super().__init__(
             scope,
@@ -110,3 +113,12 @@ class ExternalSecret(CustomResource):
                 ],
             },
         )
+
+
+def _value(key: str) -> str:
+    """A key's value in a Go template.
+
+    >>> _value("token"), _value("db-app")
+    ('{{ .token }}', '{{ index . "db-app" }}')
+    """
+    return f"{{{{ .{key} }}}}" if key.isidentifier() else f'{{{{ index . "{key}" }}}}'

@@ -73,6 +73,13 @@ def http_probe(path: str, port: int, *, period: int, timeout: int, failures: int
     )
 
 
+def secret_files(secret: str, paths: Mapping[str, str]) -> k8s.Volume:
+    """The volume `secrets`: keys of a Secret with the path of each, for the pod's group to read."""
+    items = [k8s.KeyToPath(key=key, path=path) for key, path in paths.items()]
+    source = k8s.SecretVolumeSource(secret_name=secret, default_mode=0o440, items=items)
+    return k8s.Volume(name="secrets", secret=source)
+
+
 def cores(value: float) -> str:
     """CPU as Kubernetes writes it.
 

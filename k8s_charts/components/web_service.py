@@ -302,7 +302,7 @@ class WebService(Construct):
         size = k8s.Quantity.from_string(pods.mebibytes(self._rollout.tmp_mib))
         return [
             k8s.Volume(name="tmp", empty_dir=k8s.EmptyDirVolumeSource(size_limit=size)),
-            secret_files(shape.name, shape.files),
+            pods.secret_files(shape.name, {file: file for file in shape.files}),
             *(
                 k8s.Volume(
                     name=claim.name,
@@ -311,16 +311,6 @@ class WebService(Construct):
                 for claim in shape.claims
             ),
         ]
-
-
-def secret_files(secret: str, files: Sequence[str]) -> k8s.Volume:
-    """The volume `secrets`: these keys of a Secret, a file each, for the pod's group to read."""
-    return k8s.Volume(
-        name="secrets",
-        secret=k8s.SecretVolumeSource(
-            secret_name=secret, default_mode=0o440, items=[k8s.KeyToPath(key=file, path=file) for file in files]
-        ),
-    )
 
 
 def environment_objects(scope: Construct, shape: Shape, own: Particulars, *, whole: bool = False) -> None:

@@ -1,5 +1,9 @@
 """Database, schema and roles of one environment, made or brought up to date: `bootstrap(admin_url, "dev", passwords)`.
 
+    python -m services.kernel.bootstrap --passwords FOLDER ENVIRONMENT...
+
+signs in by PINGVAS_DATABASE_ADMIN_URL and takes the passwords from the files `FOLDER/<environment>/db-<role>`.
+
 Safe to run again and from several places at once. The administrator need not be a superuser: Aurora's master may
 create databases and roles but owns no superuser, cannot give BYPASSRLS away, and reaches into a role's schema only as
 a member of that role.
@@ -8,20 +12,28 @@ The roles are `pingvas_<env>_owner` (owns the schema, runs the migrations), `_ap
 and `_backup` (reads). Row-Level Security, which the migrations write, decides what rows each of them sees.
 """
 
-from collections.abc import Mapping
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from pydantic import ValidationError
 
 from blueprint.environments import DATABASE, ENVIRONMENTS, ROLES, Environment, EnvironmentName
+from services.kernel import logs
 from services.kernel.addresses import libpq
+from services.kernel.settings import SettingMissingError, Settings
 
 _LOCK = 7_461_820_335
 """Advisory lock of all bootstraps on one server: roles are shared by its databases."""
 _READERS = ("app", "worker", "backup")
 _WRITERS = ("app", "worker")
+EX_CONFIG = 78
+"""sysexits.h: what it was told does not suffice, so trying again is in vain."""
 
 
 class BootstrapError(RuntimeError):
@@ -118,3 +130,61 @@ def _schema(connection: psycopg.Connection, names: _Names, database: str) -> Non
                 names.role(purpose), sql.Identifier(database), schema
             )
         )
+
+
+def passwords_in(folder: Path, environment: str) -> dict[str, str]:
+    """The roles' passwords out of mounted files.
+
+    Raises:
+        BootstrapError: a file is missing, cannot be read or is empty; the message names it.
+    """
+    found = {}
+    for purpose in ROLES:
+        path = folder / environment / f"db-{purpose}"
+        try:
+            found[purpose] = path.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise BootstrapError(
+                f"{path}: the password of {environment}'s {purpose} cannot be read: {reason}"
+            ) from error
+        if not found[purpose]:
+            raise BootstrapError(f"{path}: the password of {environment}'s {purpose} is empty")
+    return found
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Bootstraps the environments that the arguments name; what goes wrong is one line on standard error.
+
+    Returns:
+        0; 1 where the server did not let it, which may pass; 78 where settings or files do not suffice.
+    """
+    parser = argparse.ArgumentParser(prog="python -m services.kernel.bootstrap", allow_abbrev=False)
+    parser.add_argument("--passwords", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("environments", nargs="+", choices=sorted(ENVIRONMENTS), metavar="ENVIRONMENT")
+    given = parser.parse_args(arguments)
+    try:
+        settings = Settings()
+        url = settings.require("database_admin_url").get_secret_value()
+        # All of them first: a file that is missing must not leave half of the work done.
+        passwords = {name: passwords_in(given.passwords, name) for name in given.environments}
+        libpq(url)
+    except (ValidationError, SettingMissingError, BootstrapError, OSError) as error:
+        return _failed(error, EX_CONFIG)
+    logs.configure(settings, "bootstrap")
+    for name, words in passwords.items():
+        try:
+            bootstrap(url, name, words)
+        except (BootstrapError, psycopg.Error, OSError) as error:
+            return _failed(error, 1)
+        logs.get_logger("bootstrap").info("bootstrapped", environment=name, schema=ENVIRONMENTS[name].schema)
+    return 0
+
+
+def _failed(error: Exception, code: int) -> int:
+    sys.stderr.write(f"bootstrap: {' '.join(str(error).split())}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from services.kernel.addresses import password_file, with_authorities
 from services.kernel.errors import UnavailableError
 from services.kernel.settings import Settings
+from services.kernel.tables import REVISION
 
 SET_TENANT = sa.text("SELECT set_config('app.user_id', :user_id, true) AS tenant").columns(sa.column("tenant"))
 POOL_SECONDS = 10
@@ -39,6 +40,12 @@ class SchemaMissingError(UnavailableError):
     """The database answers, and has no tables in the schema: `python -m migrations` was not run."""
 
     code = "schema_missing"
+
+
+class SchemaOutdatedError(UnavailableError):
+    """The tables are older than this code, which reads columns that they have not yet."""
+
+    code = "schema_outdated"
 
 
 class ReadSession:
@@ -115,15 +122,22 @@ class Database:
                 yield ReadSession(connection)
 
     async def check(self) -> None:
-        """Asks whether the tables are there.
+        """Asks whether the tables are there, and as new as the code. Newer ones are fine: a migration comes before
+        the code that needs it, and what runs meanwhile goes on.
 
         Raises:
             DatabaseUnavailableError: no answer.
             SchemaMissingError: the schema was not migrated.
+            SchemaOutdatedError: it was, but not far enough.
         """
         async with self.read() as session:
-            if await session.scalar(sa.text("SELECT to_regclass('generations')")) is None:
+            if await session.scalar(sa.text("SELECT to_regclass('alembic_version')")) is None:
                 raise SchemaMissingError
+            found = await session.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        if found is None:
+            raise SchemaMissingError
+        if int(found) < int(REVISION):
+            raise SchemaOutdatedError(f"The schema is at revision {found}, and this version needs {REVISION}")
 
     async def close(self) -> None:
         await self._writer.dispose()

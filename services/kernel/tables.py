@@ -7,6 +7,10 @@ tenant that its transaction names, `worker`, `backup` and `owner` see all.
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, INTERVAL, JSONB, TIMESTAMP, UUID
 
+REVISION = "0001"
+"""The newest of `migrations/versions`, which no service's image has: what this code needs the schema to be at, or
+beyond. Revisions are numbers that grow."""
+
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",

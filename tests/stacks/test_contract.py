@@ -17,7 +17,6 @@ DEPLOYED = {
     "database_reader_url",
     "database_worker_url",
     "database_owner_url",
-    "database_admin_url",
     "database_schema",
     "database_pool",
     "redis_url",
