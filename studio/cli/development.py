@@ -42,6 +42,7 @@ def test(
     checks: list[list[str]] = []
     if everything:
         toolchain.checkov()
+        toolchain.nca()
         checks = [
             [*python, "ruff", "check", "."],
             [*python, "ruff", "format", "--check", "."],
