@@ -32,11 +32,7 @@ _FORMS: Mapping[str, tuple[re.Pattern[str], str]] = MappingProxyType(
             re.compile(r"arn:aws:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+"),
             f"arn:aws:secretsmanager:{DEFAULT_REGION}:{ACCOUNT}:secret:rds!cluster-placeholder",
         ),
-        **{
-            redis_endpoint(one.name, purpose): (_HOST, f"redis-{one.name}-{purpose}.placeholder.invalid")
-            for one in CLUSTER_ENVIRONMENTS
-            for purpose in ("primary", "reader")
-        },
+        **{redis_endpoint(one.name): (_HOST, f"redis-{one.name}.placeholder.invalid") for one in CLUSTER_ENVIRONMENTS},
         "efs/file-system-id": (re.compile(r"fs-[0-9a-f]{8,17}"), f"fs-{'0' * 17}"),
         **{
             f"efs/{point.name}-access-point-id": (re.compile(r"fsap-[0-9a-f]{8,17}"), f"fsap-{number:017x}")

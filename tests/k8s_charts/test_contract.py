@@ -27,8 +27,8 @@ from tests.support.pods import config, mounted, variables, workloads
 from tests.support.templates import Templates
 
 ENVIRONMENTS = [one.name for one in CLUSTER_ENVIRONMENTS]
-OF_AWS = {"origin-header", "vpn-saml"}
-"""Secrets that the AWS layer reads itself: the distributions' header, the VPN's metadata."""
+OF_AWS = {"origin-header", "vpn-saml", "pagerduty"}
+"""Secrets that the AWS layer reads itself: the distributions' header, the VPN's metadata, the key of the topics."""
 OF_NOBODY = {"db-backup": "the backup role signs in from outside the cluster, in a drill or a dump"}
 
 
