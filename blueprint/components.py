@@ -129,7 +129,6 @@ _SYSTEM = (
     _chart("argo-cd", ("argocd", "argocd-repo-server"), "system", (0.2, 384, 1024)),
     _chart("argo-cd", ("argocd", "argocd-server"), "system", (0.1, 128, 256)),
     _chart("argo-cd", ("argocd", "argocd-applicationset-controller"), "system", (0.05, 128, 256)),
-    _chart("argo-cd", ("argocd", "argocd-notifications-controller"), "system", (0.05, 64, 128)),
     _chart("argo-cd", ("argocd", "argocd-redis"), "system", (0.05, 64, 128)),
 )
 _SECRET_CONTROLLERS = tuple(

@@ -128,8 +128,8 @@ def _job(name: str, namespace: str) -> Load:
         count=1,
         settings=MappingProxyType(
             {
-                "cpu": ("cluster.migration_cpu", MIGRATION_CPU),
-                "memory": ("cluster.migration_memory_gib", MIGRATION_MEMORY_GIB),
+                "cpu": ("cluster.MIGRATION_CPU", MIGRATION_CPU),
+                "memory": ("cluster.MIGRATION_MEMORY_GIB", MIGRATION_MEMORY_GIB),
             }
         ),
     )

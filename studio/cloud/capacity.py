@@ -32,6 +32,8 @@ def _set(plan: Plan, name: str, text: str) -> Plan:
     first, *path = name.split(".")
     if name == GPUS:
         return replace(plan, gpu=gpu_pool(int(_number(name, text, 0))))
+    if first == "cluster" and path[:1] == [plan.gpu.name]:
+        return replace(plan, gpu=_replaced(plan.gpu, path[1:], name, text))
     if first == "cluster" and path[:1] == [plan.general.name]:
         return replace(plan, general=_replaced(plan.general, path[1:], name, text))
     if first == "cluster" and path[:1] == ["system"]:
@@ -49,8 +51,8 @@ def _set(plan: Plan, name: str, text: str) -> Plan:
         return replace(plan, **with_them)
     raise UsageError(
         f"--set {name}: there is no such number.",
-        advice=f"worker.*, services.NAME.*, environments.NAME.*, components.NAME.*, cluster.system.*, "
-        f"cluster.{plan.general.name}.*, {GPUS}, aurora.*: a failed proof names them.",
+        advice="There are worker.*, services.NAME.*, environments.NAME.*, components.NAME.*, cluster.POOL.* and "
+        "aurora.*: a failed proof names them.",
     )
 
 

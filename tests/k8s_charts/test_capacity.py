@@ -4,12 +4,16 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+import yaml
 
 from blueprint import capacity
-from blueprint.components import COMPONENTS, Component
+from blueprint.addons import ADDONS
+from blueprint.charts import CHARTS
+from blueprint.components import COMPONENTS, PRIORITY, PRIORITY_CLASS, Component
 from blueprint.loads import PLAN, Load, loads
 from blueprint.rules import RuleError
 from k8s_charts.facts import placeholders
+from k8s_charts.folder import GitOps
 from k8s_charts.main import build
 from tests.support.manifests import WORKLOAD_KINDS, Manifests, Object
 
@@ -97,6 +101,22 @@ def test_pools_have_the_limits_that_the_proof_counted(manifests: Manifests) -> N
             assert quantity(str(limits["memory"])) == pool.memory_gib * 1024
 
 
+def test_every_component_comes_from_somewhere_that_is_there(app: GitOps) -> None:
+    folders = {folder.path for folder in app.folders()}
+    for one in COMPONENTS.values():
+        assert [bool(one.chart), bool(one.addon), bool(one.folder)].count(True) == 1, one.name
+        assert not one.addon or one.addon in {addon.name for addon in ADDONS}, f"{one.name}: no add-on {one.addon}"
+        assert not one.folder or one.folder in folders, f"{one.name}: no folder {one.folder}"
+        assert not one.chart or one.chart in CHARTS, f"{one.name}: no chart {one.chart} in blueprint/charts.py"
+
+
+def test_platform_pods_have_a_priority_that_services_do_not_reach(manifests: Manifests) -> None:
+    made = manifests.one("PriorityClass", PRIORITY_CLASS)
+    assert made.body["value"] == PRIORITY
+    others = [one for one in manifests.of("PriorityClass") if one.name != PRIORITY_CLASS]
+    assert all(one.body["value"] < PRIORITY for one in others)
+
+
 def test_synthesis_asks_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise RuleError("worker.memory_gib", 15, "does not fit")
@@ -104,3 +124,140 @@ def test_synthesis_asks_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capacity, "check", refuse)
     with pytest.raises(RuleError, match=r"worker\.memory_gib = 15"):
         build(placeholders())
+
+
+RELOADER = "prometheusOperator.prometheusConfigReloader.resources"
+VALUES: dict[str, dict[str, tuple[str, ...]]] = {
+    "argo-cd": {
+        "argocd-application-controller": ("controller.resources",),
+        "argocd-repo-server": ("repoServer.resources",),
+        "argocd-server": ("server.resources",),
+        "argocd-applicationset-controller": ("applicationSet.resources",),
+        "argocd-redis": ("redis.resources",),
+    },
+    "karpenter": {"karpenter": ("controller.resources",)},
+    "aws-load-balancer-controller": {"aws-load-balancer-controller": ("resources",)},
+    "keda": {
+        "keda-operator": ("resources.operator",),
+        "keda-metrics-apiserver": ("resources.metricServer",),
+        "keda-admission-webhooks": ("resources.webhooks",),
+    },
+    **{
+        f"external-secrets-{name}": {f"external-secrets-{name}": ("resources",)}
+        for name in ("dev", "prod", "bootstrap")
+    },
+    "external-secrets-shared": {
+        "external-secrets-shared": ("resources",),
+        "external-secrets-webhook": ("webhook.resources",),
+        "external-secrets-cert-controller": ("certController.resources",),
+    },
+    "velero": {"velero": ("resources",)},
+    "kube-prometheus-stack": {
+        "prometheus-operator": ("prometheusOperator.resources",),
+        "prometheus": ("prometheus.prometheusSpec.resources", RELOADER),
+        "alertmanager": ("alertmanager.alertmanagerSpec.resources", RELOADER),
+        "grafana": ("grafana.resources", "grafana.sidecar.resources", "grafana.sidecar.resources"),
+        "kube-state-metrics": ("kube-state-metrics.resources",),
+        "node-exporter": ("prometheus-node-exporter.resources",),
+    },
+    "cloudwatch-exporter": {"cloudwatch-exporter": ("resources",)},
+    "fluent-bit": {"fluent-bit": ("resources",)},
+    "dcgm-exporter": {"dcgm-exporter": ("resources",)},
+    "gha-runner-scale-set-controller": {"actions-runner-controller": ("resources",)},
+    "gha-runner-scale-set": {
+        "actions-runner": ("template.spec.containers.0.resources",),
+        "actions-runner-listener": ("listenerTemplate.spec.containers.0.resources",),
+    },
+}
+"""Where a chart's values have the resources of a component's containers; Grafana's two sidecars share theirs."""
+BEFORE = ("redisSecretInit.resources", "initContainers.0.resources")
+"""Of what runs before a pod's containers do, or once."""
+
+
+def values_of(manifests: Manifests, chart: str) -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load((manifests.root / "addons" / chart / "values.yaml").read_text())
+    return read
+
+
+def sizes(value: Any, path: str = "") -> dict[str, dict[str, Any]]:
+    """Every request for CPU in values, by its path."""
+    if isinstance(value, list):
+        value = {str(index): one for index, one in enumerate(value)}
+    if not isinstance(value, dict):
+        return {}
+    if "cpu" in (value.get("requests") or {}):
+        return {path: value}
+    return {key: one for name, part in value.items() for key, one in sizes(part, f"{path}.{name}".strip(".")).items()}
+
+
+def test_every_chart_with_pods_is_counted(manifests: Manifests) -> None:
+    written = {path.parent.name for path in (manifests.root / "addons").glob("*/values.yaml")}
+    with_pods = {chart for chart in written if sizes(values_of(manifests, chart))}
+    assert with_pods == set(VALUES) == {one.chart for one in COMPONENTS.values() if one.chart}
+
+
+@pytest.mark.parametrize("chart", VALUES)
+def test_helm_values_ask_for_what_the_proof_counted(manifests: Manifests, chart: str) -> None:
+    found = sizes(values_of(manifests, chart))
+    named = {path for paths in VALUES[chart].values() for path in paths}
+    assert set(found) - set(BEFORE) == named, "a container that the proof does not count, or one that is gone"
+    assert set(VALUES[chart]) == {one.name for one in COMPONENTS.values() if one.chart == chart}
+    for name, paths in VALUES[chart].items():
+        counted = COMPONENTS[name]
+        blocks = [found[path] for path in paths]
+        assert sum(quantity(block["requests"]["cpu"]) for block in blocks) == Fraction(str(counted.cpu)), name
+        assert sum(quantity(block["requests"]["memory"]) for block in blocks) == counted.memory_mib, name
+        assert sum(quantity(block["limits"]["memory"]) for block in blocks) == counted.memory_limit_mib, name
+        assert all("cpu" not in block["limits"] for block in blocks), "a CPU limit slows while cores are idle"
+
+
+REPLICAS = {
+    "argocd-application-controller": "controller.replicas",
+    "argocd-repo-server": "repoServer.replicas",
+    "argocd-server": "server.replicas",
+    "karpenter": "replicas",
+    "aws-load-balancer-controller": "replicaCount",
+    "keda-operator": "operator.replicaCount",
+    "keda-metrics-apiserver": "metricsServer.replicaCount",
+    "keda-admission-webhooks": "webhooks.replicaCount",
+    "external-secrets-dev": "replicaCount",
+    "external-secrets-prod": "replicaCount",
+    "external-secrets-shared": "replicaCount",
+    "external-secrets-bootstrap": "replicaCount",
+    "prometheus": "prometheus.prometheusSpec.replicas",
+    "alertmanager": "alertmanager.alertmanagerSpec.replicas",
+    "grafana": "grafana.replicas",
+    "actions-runner-controller": "replicaCount",
+    "actions-runner": "maxRunners",
+}
+
+
+def test_helm_values_have_as_many_replicas_as_the_proof_counted(manifests: Manifests) -> None:
+    for name, path in REPLICAS.items():
+        value = values_of(manifests, COMPONENTS[name].chart)
+        for part in path.split("."):
+            value = value[part]
+        assert value == COMPONENTS[name].replicas, name
+
+
+def test_pods_of_charts_select_the_nodes_that_the_proof_counted_them_on(manifests: Manifests) -> None:
+    """Selectors stand beside resources, or for the whole chart at its top."""
+    labels = {"system": dict([PLAN.system.label]), "general": dict(PLAN.general.labels), "gpu": dict(PLAN.gpu.labels)}
+    for chart, components in VALUES.items():
+        values = values_of(manifests, chart)
+        for name, paths in components.items():
+            place = COMPONENTS[name].place
+            if place != "every":
+                assert selector_of(values, paths[0]).items() >= labels[place].items(), f"{chart}: {name}"
+
+
+def selector_of(values: dict[str, Any], path: str) -> dict[str, str]:
+    """The nearest selector above a path, or the chart's own."""
+    parts = path.split(".")
+    for end in range(len(parts) - 1, -1, -1):
+        holder: Any = values
+        for part in parts[:end]:
+            holder = holder[int(part) if isinstance(holder, list) else part]
+        if isinstance(holder, dict) and "nodeSelector" in holder:
+            return dict(holder["nodeSelector"])
+    return dict(values.get("global", {}).get("nodeSelector", {}))
