@@ -29,31 +29,33 @@ def changed(settings: Sequence[str], plan: Plan = PLAN) -> Plan:
 
 
 def _set(plan: Plan, name: str, text: str) -> Plan:
-    first, *path = name.split(".")
     if name == GPUS:
         return replace(plan, gpu=gpu_pool(int(_number(name, text, 0))))
-    if first == "cluster" and path[:1] == [plan.gpu.name]:
-        return replace(plan, gpu=_replaced(plan.gpu, path[1:], name, text))
-    if first == "cluster" and path[:1] == [plan.general.name]:
-        return replace(plan, general=_replaced(plan.general, path[1:], name, text))
-    if first == "cluster" and path[:1] == ["system"]:
-        return replace(plan, system=_replaced(plan.system, path[1:], name, text))
-    if first == "worker":
-        return replace(plan, worker=_replaced(plan.worker, path, name, text))
-    if first == "aurora":
-        return replace(plan, aurora=_replaced(plan.aurora, path, name, text))
-    if first in ("services", "environments", "components") and path:
-        every = getattr(plan, first)
+    first, *path = name.split(".")
+    holder, path = _holder(plan, first, path)
+    if holder in ("services", "environments", "components") and path:
+        every = getattr(plan, holder)
         if path[0] not in (names := [one.name for one in every]):
             raise UsageError(f"--set {name}: there is no {path[0]!r}.", advice=f"One of {', '.join(names)}.")
-        made = tuple(_replaced(one, path[1:], name, text) if one.name == path[0] else one for one in every)
-        with_them: dict[str, Any] = {first: made}
-        return replace(plan, **with_them)
-    raise UsageError(
-        f"--set {name}: there is no such number.",
-        advice="There are worker.*, services.NAME.*, environments.NAME.*, components.NAME.*, cluster.POOL.* and "
-        "aurora.*: a failed proof names them.",
-    )
+        made: Any = tuple(_replaced(one, path[1:], name, text) if one.name == path[0] else one for one in every)
+    elif holder in ("worker", "aurora", "system", "general", "gpu"):
+        made = _replaced(getattr(plan, holder), path, name, text)
+    else:
+        raise UsageError(
+            f"--set {name}: there is no such number.",
+            advice="There are worker.*, services.NAME.*, environments.NAME.*, components.NAME.*, cluster.POOL.* and "
+            "aurora.*: a failed proof names them.",
+        )
+    changes: dict[str, Any] = {holder: made}
+    return replace(plan, **changes)
+
+
+def _holder(plan: Plan, first: str, path: list[str]) -> tuple[str, list[str]]:
+    """The plan's field that a name begins with, and the rest: `cluster.gpu-workers.cpu` is the field `gpu`."""
+    pools = {"system": "system", plan.general.name: "general", plan.gpu.name: "gpu"}
+    if first == "cluster" and path:
+        return pools.get(path[0], ""), path[1:]
+    return ("", path) if first in pools.values() else (first, path)
 
 
 def _replaced(holder: Any, path: Sequence[str], name: str, text: str) -> Any:
