@@ -127,6 +127,10 @@ def test_checkov_finds_nothing(manifests: Manifests, tmp_path: Path) -> None:
 CHECKOV_WAIVED: dict[tuple[str, str], str] = {
     ("CKV_K8S_11", ""): "no CPU limit: a limit throttles a request while cores stand idle; requests share them fairly",
     ("CKV_K8S_43", ""): "images are chosen by commit SHA in repositories whose tags are immutable",
+    **dict.fromkeys(
+        ((check, "nvidia-device-plugin") for check in ("CKV_K8S_8", "CKV_K8S_9", "CKV_K8S_23", "CKV_K8S_40")),
+        "it serves nothing that a probe could ask, and its socket's folder is root's (see WAIVED)",
+    ),
     ("CKV_K8S_35", ""): "secrets that follow a rotation are files; those that change by a restart are variables",
 }
 """Findings of checkov that are as they must be, by check and a part of the resource's name, with the reason."""
