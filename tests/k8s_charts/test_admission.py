@@ -10,8 +10,10 @@ from blueprint.delivery import IMAGES
 from k8s_charts import tree
 from k8s_charts.facts import placeholders
 from k8s_charts.main import build
+from tests.support import pod_security
 from tests.support.admission import Admission, pod_of
-from tests.support.manifests import Manifests
+from tests.support.manifests import Manifests, Object
+from tests.support.quotas import Namespace, most_pods
 
 REGISTRY = "000000000000.dkr.ecr.us-east-1.amazonaws.com/pingvas"
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -23,6 +25,15 @@ WORKER = {
     "extra": {"authentication.kubernetes.io/pod-name": ["gpu-worker-abc"]},
 }
 PRIORITIES = {"dev": "dev-low", "prod": "prod-high", "bootstrap": ""}
+
+
+@pytest.fixture(scope="module")
+def inside(tmp_path_factory: pytest.TempPathFactory) -> Manifests:
+    """What synthesis gives where edge and caches are pods."""
+    root = tmp_path_factory.mktemp("in-cluster")
+    app = build(replace(placeholders(), edge_and_cache="in-cluster"))
+    tree.write(root, app.files())
+    return Manifests(app, root)
 
 
 @pytest.fixture(scope="module")
@@ -125,16 +136,25 @@ def test_other_namespaces_run_what_their_charts_bring(admission: Admission) -> N
         assert admission.refusals(namespace, pod(namespace, "quay.io/argoproj/argocd:v3.4.3")) == []
 
 
-def test_the_caches_own_image_runs_only_where_the_cache_is_in_the_cluster(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    root = tmp_path_factory.mktemp("in-cluster")
-    app = build(replace(placeholders(), edge_and_cache="in-cluster"))
-    tree.write(root, app.files())
-    inside = Admission(Manifests(app, root))
-    assert inside.refusals("prod", pod("prod", "docker.io/valkey/valkey:9.0.1-alpine")) == []
-    assert inside.refusals("prod", pod("prod", "docker.io/valkey/valkey:latest"))
-    assert inside.refusals("prod", pod("prod", "docker.io/valkey/other:9.0.1"))
+def test_the_caches_own_image_runs_only_where_the_cache_is_in_the_cluster(inside: Manifests) -> None:
+    admission = Admission(inside)
+    assert admission.refusals("prod", pod("prod", "docker.io/valkey/valkey:9.0.1-alpine")) == []
+    assert admission.refusals("prod", pod("prod", "docker.io/valkey/valkey:latest"))
+    assert admission.refusals("prod", pod("prod", "docker.io/valkey/other:9.0.1"))
+
+
+def test_the_caches_pods_are_admitted_and_fit_beside_everything_else(inside: Manifests) -> None:
+    admission = Admission(inside)
+    for environment in ("dev", "prod"):
+        namespace = Namespace(inside, environment)
+        here = [one for one in inside.all() if one.namespace == environment]
+        for one, count in most_pods(here):
+            made = delivered(one)
+            assert admission.refusals(environment, made) == [], str(one)
+            assert pod_security.refusals("restricted", made["spec"]) == [], str(one)
+            for _ in range(count):
+                namespace.admit(made)
+        assert any(one.name.startswith("redis") for one in here if one.kind == "StatefulSet")
 
 
 @pytest.mark.parametrize(
@@ -223,12 +243,18 @@ def test_controllers_and_people_go_on_as_before(admission: Admission) -> None:
         assert admission.refusals("dev", after, before=before, user={"username": name, "groups": []}) == []
 
 
+def delivered(workload: Object) -> dict[str, Any]:
+    """A pod of the workload after a delivery has set its tag."""
+    made = deepcopy(pod_of(workload))
+    for container in (*made["spec"].get("initContainers", []), *made["spec"]["containers"]):
+        container["image"] = container["image"].replace(":unreleased", f":{SHA}")
+    return made
+
+
 def test_every_pod_of_ours_is_admitted_once_a_delivery_has_set_its_tag(
     admission: Admission, manifests: Manifests
 ) -> None:
-    for one in manifests.all():
-        if one.pod and one.namespace in PRIORITIES and not one.path.startswith("in-cluster"):
-            made = pod_of(one)
-            for container in (*made["spec"].get("initContainers", []), *made["spec"]["containers"]):
-                container["image"] = container["image"].replace(":unreleased", f":{SHA}")
-            assert admission.refusals(one.namespace, made) == [], str(one)
+    judged = [one for one in manifests.all() if one.pod and one.namespace in PRIORITIES]
+    for one in judged:
+        assert admission.refusals(str(one.namespace), delivered(one)) == [], str(one)
+    assert {one.namespace for one in judged} == set(PRIORITIES)

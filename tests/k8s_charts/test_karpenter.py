@@ -77,7 +77,7 @@ def test_the_general_pool_has_both_architectures(found: dict[str, Pool]) -> None
 
 def test_limits_are_the_designs(found: dict[str, Pool]) -> None:
     assert found["gpu-workers"].spec["limits"] == {"cpu": "100", "memory": "400Gi", "nvidia.com/gpu": "10"}
-    assert found["general"].spec["limits"] == {"cpu": "64", "memory": "256Gi"}
+    assert found["general"].spec["limits"] == {"cpu": str(GENERAL.cpu), "memory": f"{GENERAL.memory_gib}Gi"}
 
 
 def test_more_gpus_raise_cores_and_memory_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
