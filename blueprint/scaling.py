@@ -9,6 +9,9 @@ from blueprint.jobs import JOBS
 from blueprint.rules import demand
 from blueprint.worker import WORKER
 
+SPOT_NOTICE_SECONDS = 120
+"""Between a Spot interruption's notice and its end (Amazon EC2 user guide, "Spot Instance interruption notices")."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
@@ -25,6 +28,8 @@ class Scaling:
     """A new ScaledObject finds no worker: there is none to keep."""
     scale_up_seconds: int = 0
     """A wake-up that waits is no flutter."""
+    scale_up_period_seconds: int = 15
+    """Within one period all workers may be asked for: the HPA looks once in 15 seconds."""
     scale_down_seconds: int = 120
     """For how long the queue must have been shorter before the HPA takes workers."""
     scale_down_pods: int = 1
@@ -64,6 +69,18 @@ def check(scaling: Scaling = SCALING) -> None:
         "scaling.deletion_cost",
         scaling.deletion_cost,
         "must be above 0, which is what a pod without the annotation costs",
+    )
+    demand(
+        WORKER.grace_seconds <= SPOT_NOTICE_SECONDS,
+        "worker.grace_seconds",
+        WORKER.grace_seconds,
+        f"is more than a Spot notice leaves, {SPOT_NOTICE_SECONDS} s",
+    )
+    demand(
+        WORKER.soft_shutdown_seconds < WORKER.grace_seconds,
+        "worker.soft_shutdown_seconds",
+        WORKER.soft_shutdown_seconds,
+        f"must be below the grace, {WORKER.grace_seconds} s, or the kubelet kills what still hands back",
     )
     demand(
         WORKER.visibility_timeout_seconds >= JOBS.lease,

@@ -7,6 +7,7 @@ from celery import bootsteps
 from celery.worker import state
 from prometheus_client import CollectorRegistry, start_http_server
 
+from gpu_worker.disruption import Disruption, own_pod
 from gpu_worker.drain import Drain
 from gpu_worker.models.cache import ModelCache
 from gpu_worker.models.errors import ModelError
@@ -30,6 +31,7 @@ class WorkerProcess:
         self.settings = settings
         self.registry = CollectorRegistry()
         self.drain = Drain()
+        self.disruption = Disruption(own_pod(settings))
         self._presence: Presence | None = None
         self._server: Any = None
 
@@ -42,7 +44,7 @@ class WorkerProcess:
         name = worker_name()
         self._presence = presence = Presence(self.settings, name)
         metrics = WorkerMetrics(self.registry)
-        self.drain.install(_stop_celery, self._abandon)
+        self.drain.install(self.stop, self._abandon)
 
         def prepare() -> None:
             from gpu_worker.models import sdxl  # noqa: F401 (diffusers takes seconds to import)
@@ -55,6 +57,7 @@ class WorkerProcess:
                 models=models,
                 drain=self.drain,
                 presence=presence,
+                disruption=self.disruption,
                 metrics=metrics,
             )
             warm(models, self.settings.default_model)
@@ -64,15 +67,22 @@ class WorkerProcess:
         if self.settings.metrics_port:
             self._server, _ = start_http_server(self.settings.metrics_port, registry=self.registry)
         presence.start()
+        self.disruption.start()
         log.info("ready", worker=name, seconds=round(time.monotonic() - begun, 1))
 
     def close(self) -> None:
         if self._presence is not None:
             self._presence.stop()
+        self.disruption.close()
         if self._server is not None:
             self._server.shutdown()
         if hasattr(self, "runner"):
             self.runner.close()
+
+    def stop(self, exit_code: int) -> None:
+        """Tells Celery to end; pod and node are let go at once, since the job is handed back at its next step."""
+        self.disruption.drain()
+        _stop_celery(exit_code)
 
     def _abandon(self) -> None:
         if hasattr(self, "runner"):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from gpu_worker.attempt import Attempt, Picture
+from gpu_worker.disruption import Disruption
 from gpu_worker.drain import EX_TEMPFAIL, Drain
 from gpu_worker.heartbeat import CanceledError, DrainingError, Heartbeat, LostError, Watch
 from gpu_worker.models.cache import ModelCache
@@ -59,6 +60,7 @@ class Runner:
         models: ModelCache,
         drain: Drain,
         presence: Presence,
+        disruption: Disruption,
         metrics: WorkerMetrics,
     ) -> None:
         self._jobs = settings.jobs
@@ -66,6 +68,7 @@ class Runner:
         self._models = models
         self._drain = drain
         self._presence = presence
+        self._disruption = disruption
         self._metrics = metrics
         self._keys = Keys(settings.env)
         self._repository = Repository(settings)
@@ -83,12 +86,14 @@ class Runner:
             if claimed is None:
                 return not self._drain.requested
             job, asked = claimed
+            self._disruption.busy()
             with bound_contextvars(request_id=job.request_id, generation=str(job.id), attempt=job.attempt):
                 self._current = job
                 self._work(job, asked)
             return True
         finally:
             self._current = None
+            self._disruption.idle()
             self._presence.idle()
 
     def abandon(self) -> None:

@@ -12,12 +12,10 @@ from cdk8s_plus_35 import k8s
 from blueprint.cluster import GPU
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.namespaces import CACHE_IMAGES, NAMESPACES
+from blueprint.worker import BUSY, DO_NOT_DISRUPT, GPU_RESOURCE
 from k8s_charts.facts import Facts
 from k8s_charts.folder import Folder
 
-BUSY = ("karpenter.sh/do-not-disrupt", "controller.kubernetes.io/pod-deletion-cost")
-"""What a worker says of itself: keep my node, take others first."""
-GPU_RESOURCE = "nvidia.com/gpu"
 ENVIRONMENTS = tuple(one.namespace for one in CLUSTER_ENVIRONMENTS)
 
 
@@ -117,8 +115,9 @@ def _not_kept_from_birth() -> Rule:
     return Rule(
         name="pingvas-disruption",
         checks={
-            f"!has(object.metadata.annotations) || !('{BUSY[0]}' in object.metadata.annotations)": (
-                f"{BUSY[0]} is a worker's own to set, while it renders: in a template it would keep the node for ever"
+            f"!has(object.metadata.annotations) || !('{DO_NOT_DISRUPT}' in object.metadata.annotations)": (
+                f"{DO_NOT_DISRUPT} is a worker's own to set, while it renders: in a template it would keep the node "
+                "for ever"
             )
         },
     )

@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     """How much memory loaded models may keep; 0 chooses from what the device has."""
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
     """Where the GPU worker shows /metrics; 0 is nowhere. Services show theirs on their own port."""
+    pod_name: str = ""
+    """The GPU worker's own pod, by the downward API; empty outside a cluster."""
     lease_seconds: Annotated[float, Field(gt=0)] = JOBS.lease
     renew_seconds: Annotated[float, Field(gt=0)] = JOBS.renew
     sweep_seconds: Annotated[float, Field(gt=0)] = JOBS.sweep

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from gpu_worker import runner as runner_module
 from gpu_worker.attempt import Attempt
+from gpu_worker.disruption import Disruption
 from gpu_worker.drain import EX_TEMPFAIL, Drain
 from gpu_worker.heartbeat import Watch
 from gpu_worker.models.cache import ModelCache
@@ -36,6 +37,7 @@ def make(settings: Settings) -> Runner:
         models=ModelCache(settings.models_dir, Device(settings)),
         drain=Drain(),
         presence=Presence(settings, "here"),
+        disruption=Disruption(None),
         metrics=WorkerMetrics(CollectorRegistry()),
     )
 
