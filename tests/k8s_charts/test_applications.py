@@ -1,0 +1,237 @@
+"""What ArgoCD applies: every folder once, every chart pinned, in an order in which each finds what it needs."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from blueprint.charts import CHARTS, Wave
+from blueprint.delivery import FOLLOWING, PLATFORM_BRANCH, REPOSITORY_URL
+from blueprint.environments import CLUSTER_ENVIRONMENTS
+from blueprint.services import SERVICES
+from k8s_charts.argocd import ROOT
+from k8s_charts.components.argocd import WAVE
+from tests.support.argocd import Target, expand, refused
+from tests.support.manifests import Manifests
+
+ENVIRONMENTS = tuple(one.name for one in CLUSTER_ENVIRONMENTS)
+
+
+def statics(manifests: Manifests) -> list[dict[str, Any]]:
+    return [one.body for one in manifests.of("Application")]
+
+
+def generated(manifests: Manifests, name: str) -> list[dict[str, Any]]:
+    return expand(manifests.one("ApplicationSet", name, namespace="argocd").body)
+
+
+def everything(manifests: Manifests) -> Iterator[tuple[dict[str, Any], int]]:
+    """Every application with the wave it comes in."""
+    for body in statics(manifests):
+        yield body, int(body["metadata"]["annotations"][WAVE])
+    for one in manifests.of("ApplicationSet"):
+        for body in expand(one.body):
+            yield body, int(one.body["metadata"]["annotations"][WAVE])
+
+
+def names(bodies: list[dict[str, Any]]) -> set[str]:
+    return {str(body["metadata"]["name"]) for body in bodies}
+
+
+def folder(body: dict[str, Any]) -> str | None:
+    """The folder below gitops/ that an application applies; None for a chart's."""
+    path = body["spec"].get("source", {}).get("path")
+    if path is None:
+        return None
+    assert path.startswith("gitops/")
+    return str(path.removeprefix("gitops/"))
+
+
+def targets(manifests: Manifests, body: dict[str, Any]) -> list[Target]:
+    path = folder(body)
+    if path is None:
+        return []
+    return [
+        Target(one.body["apiVersion"].rpartition("/")[0], one.kind, one.namespace, one.name)
+        for one in manifests.built(path)
+    ]
+
+
+def test_the_services_set_makes_exactly_the_ten_named_applications(manifests: Manifests) -> None:
+    made = generated(manifests, "pingvas-services")
+    assert len(made) == 10
+    assert names(made) == {f"{env}-{service}-service" for env in ("dev", "prod") for service in SERVICES}
+
+
+@pytest.mark.parametrize(
+    ("applicationset", "suffix"),
+    [("pingvas-workers", "gpu-worker"), ("pingvas-migrations", "migrations"), ("pingvas-environments", "environment")],
+)
+def test_the_other_sets_make_one_application_an_environment(
+    manifests: Manifests, applicationset: str, suffix: str
+) -> None:
+    assert names(generated(manifests, applicationset)) == {f"{env}-{suffix}" for env in ENVIRONMENTS}
+
+
+def test_names_are_unique_and_every_name_is_a_label(manifests: Manifests) -> None:
+    count = Counter(body["metadata"]["name"] for body, _ in everything(manifests))
+    assert [name for name, times in count.items() if times > 1] == []
+    assert all(re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name) for name in count)
+
+
+@pytest.mark.parametrize("applicationset", ["pingvas-services", "pingvas-workers", "pingvas-migrations"])
+def test_an_environments_applications_stay_in_it(manifests: Manifests, applicationset: str) -> None:
+    for body in generated(manifests, applicationset):
+        environment, _, app = body["metadata"]["name"].partition("-")
+        spec = body["spec"]
+        assert spec["project"] == f"pingvas-{environment}"
+        assert spec["destination"]["namespace"] == environment
+        assert spec["source"] == {
+            "repoURL": REPOSITORY_URL,
+            "targetRevision": FOLLOWING[environment].branch,
+            "path": f"gitops/overlays/{environment}/{app}",
+        }
+
+
+def test_dev_syncs_itself_from_develop_and_prod_waits_on_main(manifests: Manifests) -> None:
+    assert (FOLLOWING["dev"].branch, FOLLOWING["prod"].branch) == ("develop", "main")
+    for applicationset in manifests.of("ApplicationSet"):
+        for body in expand(applicationset.body):
+            environment = body["metadata"]["labels"]["pingvas.com/environment"]
+            automated = body["spec"]["syncPolicy"].get("automated")
+            assert automated == ({"prune": True, "selfHeal": True} if environment == "dev" else None), body["metadata"]
+
+
+def test_what_has_the_platforms_rights_comes_from_the_reviewed_branch(manifests: Manifests) -> None:
+    for body, _ in everything(manifests):
+        if body["spec"]["project"] != "pingvas-platform":
+            continue
+        for source in body["spec"].get("sources") or [body["spec"]["source"]]:
+            if source["repoURL"] == REPOSITORY_URL:
+                assert source["targetRevision"] == PLATFORM_BRANCH, body["metadata"]["name"]
+
+
+def test_every_folder_is_applied_by_exactly_one_application(manifests: Manifests) -> None:
+    applied = Counter(path for body, _ in everything(manifests) if (path := folder(body)))
+    assert set(applied) == set(manifests.folders())
+    assert [path for path, times in applied.items() if times > 1] == []
+
+
+def test_every_chart_is_installed_once_at_its_pinned_version_with_values_from_git(manifests: Manifests) -> None:
+    installed = {}
+    for body in statics(manifests):
+        if "sources" not in body["spec"]:
+            continue
+        chart, values = body["spec"]["sources"]
+        assert values == {"repoURL": REPOSITORY_URL, "targetRevision": PLATFORM_BRANCH, "ref": "values"}
+        name = body["metadata"]["name"]
+        (file,) = chart["helm"]["valueFiles"]
+        assert file == f"$values/gitops/addons/{name}/values.yaml"
+        assert (manifests.root / "addons" / name / "values.yaml").is_file()
+        assert not ({"parameters", "values", "valuesObject"} & chart["helm"].keys()), "values stand in one place"
+        installed[name] = (chart["repoURL"], chart["chart"], chart["targetRevision"], chart["helm"]["releaseName"])
+    written = {path.parent.name for path in (manifests.root / "addons").glob("*/values.yaml")}
+    assert set(installed) == written
+    for name, found in installed.items():
+        chart = CHARTS[name]
+        assert found == (chart.source, chart.chart, chart.version, chart.release_name)
+        assert re.fullmatch(r"\d+\.\d+\.\d+", chart.version), "a version, not a range"
+
+
+def test_every_project_admits_what_its_applications_apply(manifests: Manifests) -> None:
+    projects = {one.name: one.body for one in manifests.of("AppProject")}
+    for body, _ in everything(manifests):
+        found = refused(projects[body["spec"]["project"]], body, targets(manifests, body))
+        assert found == [], body["metadata"]["name"]
+
+
+def test_definitions_come_strictly_before_objects_of_their_kinds(manifests: Manifests) -> None:
+    brought = {group: chart for chart in CHARTS.values() for group in chart.brings}
+    checked = 0
+    for body, wave in everything(manifests):
+        for target in targets(manifests, body):
+            # ArgoCD's own are there when its chart has been installed by hand.
+            if (chart := brought.get(target.group)) and chart.name != "argo-cd":
+                assert wave > chart.wave, f"{body['metadata']['name']}: {target.kind} before {chart.name}"
+                checked += 1
+            assert chart or not _custom(target.group), f"nothing brings {target.group}"
+    assert checked > 10
+
+
+def _custom(group: str) -> bool:
+    return "." in group and not group.endswith(".k8s.io")
+
+
+def test_namespaces_come_before_everything_in_them(manifests: Manifests) -> None:
+    ground = {one.name for one in manifests.built("platform/cluster") if one.kind == "Namespace"}
+    given = {"kube-system", "argocd", "default", "kube-public", "kube-node-lease"}
+    for body, wave in everything(manifests):
+        for target in targets(manifests, body):
+            if target.namespace in given or target.namespace is None:
+                continue
+            assert target.namespace in ground, f"{target.namespace} is made by nobody"
+            assert wave >= Wave.GROUND, body["metadata"]["name"]
+        if folder(body) != "platform/cluster" and body["spec"]["destination"].get("namespace") not in {None, *given}:
+            assert wave > Wave.GROUND, body["metadata"]["name"]
+    assert {chart.namespace for chart in CHARTS.values()} <= ground | given
+
+
+def test_nodes_for_pods_of_the_general_pool_come_before_those_pods(manifests: Manifests) -> None:
+    waves = {body["metadata"]["name"]: wave for body, wave in everything(manifests)}
+    assert waves["karpenter-crd"] < waves["karpenter"] < waves["platform-karpenter"]
+    # What runs before there is a pool selects system nodes or has no pods.
+    early = {name for name, wave in waves.items() if name in CHARTS and wave <= waves["platform-karpenter"]}
+    assert early == {"argo-cd", "karpenter", "karpenter-crd", "prometheus-operator-crds"}
+
+
+def test_every_application_is_applied_server_side_into_namespaces_that_exist(manifests: Manifests) -> None:
+    for body, _ in everything(manifests):
+        options = body["spec"]["syncPolicy"]["syncOptions"]
+        assert "ServerSideApply=true" in options
+        assert "CreateNamespace=false" in options
+        assert body["spec"]["syncPolicy"]["retry"]["limit"] > 0
+
+
+def test_removing_an_application_takes_nothing_down(manifests: Manifests) -> None:
+    for one in (*manifests.of("Application"), *manifests.of("ApplicationSet"), *manifests.of("AppProject")):
+        assert "finalizers" not in one.body["metadata"], str(one)
+    for one in manifests.of("ApplicationSet"):
+        assert one.body["spec"]["syncPolicy"] == {
+            "applicationsSync": "create-update",
+            "preserveResourcesOnDeletion": True,
+        }
+        for body in expand(one.body):
+            assert "finalizers" not in body["metadata"]
+
+
+def test_bootstrap_brings_the_projects_and_the_one_application_that_brings_all_others(manifests: Manifests) -> None:
+    assert sorted((one.kind, one.name) for one in manifests.built("bootstrap")) == [
+        ("AppProject", "default"),
+        ("AppProject", "pingvas-dev"),
+        ("AppProject", "pingvas-platform"),
+        ("AppProject", "pingvas-prod"),
+        ("Application", ROOT),
+    ]
+    (root,) = [body for body in statics(manifests) if body["metadata"]["name"] == ROOT]
+    assert folder(root) == "argocd"
+    assert root["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Prune=false"
+    assert {one.kind for one in manifests.built("argocd")} == {"Application", "ApplicationSet"}
+
+
+def test_argocd_takes_itself_over(manifests: Manifests) -> None:
+    own = [body for body in statics(manifests) if body["metadata"]["name"] == "argo-cd"]
+    assert [body["spec"]["destination"]["namespace"] for body in own] == ["argocd"]
+    assert own[0]["spec"]["sources"][0]["helm"]["releaseName"] == "argocd"
+    assert own[0]["spec"]["syncPolicy"]["automated"]
+
+
+def test_nobody_but_the_autoscaler_sets_replicas(manifests: Manifests) -> None:
+    for applicationset in ("pingvas-services", "pingvas-workers"):
+        for body in generated(manifests, applicationset):
+            ignored = {
+                (one["kind"], pointer) for one in body["spec"]["ignoreDifferences"] for pointer in one["jsonPointers"]
+            }
+            assert ("Deployment", "/spec/replicas") in ignored
+            assert "RespectIgnoreDifferences=true" in body["spec"]["syncPolicy"]["syncOptions"]
