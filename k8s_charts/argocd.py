@@ -13,6 +13,7 @@ from typing import Any
 from blueprint.charts import CHARTS, Chart, Wave
 from blueprint.delivery import FOLLOWING, PLATFORM_BRANCH, REPOSITORY_URL
 from blueprint.environments import CLUSTER_ENVIRONMENTS
+from blueprint.in_cluster import IN_CLUSTER_CHARTS
 from blueprint.rules import demand
 from blueprint.services import SERVICES
 from k8s_charts import projects
@@ -44,8 +45,10 @@ WAVES: Mapping[str, Wave] = MappingProxyType(
     }
 )
 """When each folder of platform/ comes. `storage` writes claims into namespaces that `cluster` makes."""
-IN_CLUSTER = "in-cluster/"
-"""Folders of the alternatives to the managed edge and cache, which are there when a setting asks for them."""
+IN_CLUSTER = "in-cluster"
+"""Folders of the alternatives to the managed edge and cache, which are there when a setting asks for them: what both
+environments share, a namespace among it, and what stands in one of them, routes among it, which come after the chart
+that routes."""
 REPLICAS = Ignored(group="apps", kind="Deployment", pointers=("/spec/replicas",))
 """The autoscaler's: a sync that reset it would end workers that render."""
 BINDINGS = Ignored(
@@ -117,9 +120,11 @@ def add(app: GitOps) -> None:
     Raises:
         RuleError: a folder of platform/ has no wave.
     """
+    made = {folder.path: folder for folder in app.folders()}
+    charts = [chart for chart in (*CHARTS.values(), *IN_CLUSTER_CHARTS) if f"addons/{chart.name}" in made]
     applications = Folder(app, APPLICATIONS)
     bootstrap = Folder(app, BOOTSTRAP)
-    projects.add(bootstrap)
+    projects.add(bootstrap, charts)
     Application(
         bootstrap,
         ROOT,
@@ -128,23 +133,16 @@ def add(app: GitOps) -> None:
         annotations=KEPT,
     )
     _folder(applications, BOOTSTRAP, path=BOOTSTRAP, wave=Wave.PROJECTS, namespace=NAMESPACE)
-    made = {folder.path: folder for folder in app.folders()}
-    for chart in CHARTS.values():
-        if f"addons/{chart.name}" in made:
-            _chart(applications, chart)
+    for chart in charts:
+        _chart(applications, chart)
     for path, folder in made.items():
         kind, _, name = path.partition("/")
         if kind == "platform":
             demand(name in WAVES, f"argocd.WAVES[{name!r}]", None, "a folder of platform/ needs the wave it comes in")
             _folder(applications, f"platform-{name}", path=path, wave=WAVES[name], namespace=folder.namespace_of_all)
-        elif path.startswith(IN_CLUSTER) and folder.objects():
-            _folder(
-                applications,
-                path.replace("/", "-"),
-                path=path,
-                wave=Wave.CUSTOM,
-                namespace=folder.namespace_of_all,
-            )
+        elif kind == IN_CLUSTER:
+            wave = Wave.CRDS if folder.namespace_of_all is None else Wave.RUNNERS
+            _folder(applications, path.replace("/", "-"), path=path, wave=wave, namespace=folder.namespace_of_all)
     _sets(applications)
 
 

@@ -1,6 +1,8 @@
 """ArgoCD's projects: the platform's, which may change the cluster, and one an environment, which may not."""
 
-from blueprint.charts import CHARTS, Wave
+from collections.abc import Sequence
+
+from blueprint.charts import Chart, Wave
 from blueprint.delivery import FOLLOWING, REPOSITORY_URL
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
 from k8s_charts.components.argocd import AppProject, Kind
@@ -47,14 +49,9 @@ limits and NetworkPolicies, which bind an environment and are therefore the plat
 """
 
 
-def platform_namespaces() -> tuple[str, ...]:
-    """Every namespace that the platform's applications may write to, the environments' among them."""
-    charts = {chart.namespace for chart in CHARTS.values()}
-    return tuple(sorted({*charts, "bootstrap", *(one.namespace for one in CLUSTER_ENVIRONMENTS)}))
-
-
-def add(folder: Folder) -> None:
+def add(folder: Folder, charts: Sequence[Chart]) -> None:
     """The projects, in the folder that bootstraps: an application without its project does nothing."""
+    environments = {one.namespace for one in CLUSTER_ENVIRONMENTS}
     AppProject(
         folder,
         "default",
@@ -70,8 +67,8 @@ def add(folder: Folder) -> None:
         PLATFORM,
         wave=Wave.PROJECTS,
         description="Add-ons, node pools, namespaces, policies: what both environments stand on",
-        repositories=(REPOSITORY_URL, *sorted({chart.source for chart in CHARTS.values()})),
-        namespaces=platform_namespaces(),
+        repositories=(REPOSITORY_URL, *sorted({chart.source for chart in charts})),
+        namespaces=sorted({*(chart.namespace for chart in charts), *environments, "bootstrap"}),
         cluster_kinds=CLUSTER_KINDS,
         namespaced_kinds=(Kind("*", "*"),),
     )

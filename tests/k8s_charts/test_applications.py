@@ -3,20 +3,35 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from blueprint.charts import CHARTS, Wave
+from blueprint.charts import CHARTS
 from blueprint.delivery import FOLLOWING, PLATFORM_BRANCH, REPOSITORY_URL
 from blueprint.environments import CLUSTER_ENVIRONMENTS
+from blueprint.in_cluster import EDGE_AND_CACHE, IN_CLUSTER_CHARTS
 from blueprint.services import SERVICES
+from k8s_charts import tree
 from k8s_charts.argocd import ROOT
 from k8s_charts.components.argocd import WAVE
+from k8s_charts.facts import placeholders
+from k8s_charts.main import build
 from tests.support.argocd import Target, expand, refused
 from tests.support.manifests import Manifests
 
 ENVIRONMENTS = tuple(one.name for one in CLUSTER_ENVIRONMENTS)
+EVERY_CHART = {chart.name: chart for chart in (*CHARTS.values(), *IN_CLUSTER_CHARTS)}
+
+
+@pytest.fixture(scope="module", params=EDGE_AND_CACHE)
+def manifests(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Manifests:
+    """Of both choices for edge and cache."""
+    app = build(replace(placeholders(), edge_and_cache=request.param))
+    root = tmp_path_factory.mktemp(f"gitops-{request.param}")
+    tree.write(root, app.files())
+    return Manifests(app, root)
 
 
 def statics(manifests: Manifests) -> list[dict[str, Any]]:
@@ -135,7 +150,7 @@ def test_every_chart_is_installed_once_at_its_pinned_version_with_values_from_gi
     written = {path.parent.name for path in (manifests.root / "addons").glob("*/values.yaml")}
     assert set(installed) == written
     for name, found in installed.items():
-        chart = CHARTS[name]
+        chart = EVERY_CHART[name]
         assert found == (chart.source, chart.chart, chart.version, chart.release_name)
         assert re.fullmatch(r"\d+\.\d+\.\d+", chart.version), "a version, not a range"
 
@@ -165,24 +180,29 @@ def _custom(group: str) -> bool:
 
 
 def test_namespaces_come_before_everything_in_them(manifests: Manifests) -> None:
-    ground = {one.name for one in manifests.built("platform/cluster") if one.kind == "Namespace"}
-    given = {"kube-system", "argocd", "default", "kube-public", "kube-node-lease"}
+    given = {"kube-system", "argocd"}
+    made = {
+        target.name: (body["metadata"]["name"], wave)
+        for body, wave in everything(manifests)
+        for target in targets(manifests, body)
+        if target.kind == "Namespace"
+    }
     for body, wave in everything(manifests):
-        for target in targets(manifests, body):
-            if target.namespace in given or target.namespace is None:
-                continue
-            assert target.namespace in ground, f"{target.namespace} is made by nobody"
-            assert wave >= Wave.GROUND, body["metadata"]["name"]
-        if folder(body) != "platform/cluster" and body["spec"]["destination"].get("namespace") not in {None, *given}:
-            assert wave > Wave.GROUND, body["metadata"]["name"]
-    assert {chart.namespace for chart in CHARTS.values()} <= ground | given
+        name = body["metadata"]["name"]
+        used = {target.namespace for target in targets(manifests, body)} | {
+            body["spec"]["destination"].get("namespace")
+        }
+        for namespace in used - {None} - given:
+            assert namespace in made, f"{namespace}, for {name}, is made by nobody"
+            maker, first = made[namespace]
+            assert name == maker or wave > first, f"{name} comes before namespace {namespace}"
 
 
 def test_nodes_for_pods_of_the_general_pool_come_before_those_pods(manifests: Manifests) -> None:
     waves = {body["metadata"]["name"]: wave for body, wave in everything(manifests)}
     assert waves["karpenter-crd"] < waves["karpenter"] < waves["platform-karpenter"]
     # What runs before there is a pool selects system nodes or has no pods.
-    early = {name for name, wave in waves.items() if name in CHARTS and wave <= waves["platform-karpenter"]}
+    early = {name for name, wave in waves.items() if name in EVERY_CHART and wave <= waves["platform-karpenter"]}
     assert early == {"argo-cd", "karpenter", "karpenter-crd", "prometheus-operator-crds"}
 
 
