@@ -20,6 +20,7 @@ from blueprint.cluster import (
 from blueprint.components import COMPONENTS, Component, Place
 from blueprint.data import AURORA, Aurora
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
+from blueprint.in_cluster import IN_CLUSTER_REDIS, NGINX, NGINX_NAME, REDIS_NAME
 from blueprint.instances import InstanceType
 from blueprint.network import NETWORK, Network
 from blueprint.services import SERVICES, Service
@@ -39,6 +40,8 @@ class Plan:
     components: tuple[Component, ...] = tuple(COMPONENTS.values())
     network: Network = NETWORK
     aurora: Aurora = AURORA
+    in_cluster: bool = False
+    """Whether edge and cache are pods (`blueprint.in_cluster`, which also counts them in the quotas)."""
 
     def types(self, place: Place) -> tuple[InstanceType, ...]:
         """The node types of a place, of both architectures."""
@@ -76,7 +79,7 @@ class Load:
 
 def loads(plan: Plan = PLAN) -> tuple[Load, ...]:
     """Everything but DaemonSets. Both environments roll out and migrate at the same time, and all runners run."""
-    return (*_applications(plan), *_components(plan))
+    return (*_applications(plan), *_components(plan), *(_edge_and_cache(plan) if plan.in_cluster else ()))
 
 
 def _applications(plan: Plan) -> tuple[Load, ...]:
@@ -133,6 +136,44 @@ def _job(name: str, namespace: str) -> Load:
             }
         ),
     )
+
+
+def _edge_and_cache(plan: Plan) -> tuple[Load, ...]:
+    caches = tuple(
+        Load(
+            name=REDIS_NAME,
+            namespace=one.namespace,
+            place="general",
+            asks=Amount(
+                cpu=round(redis.cpu_total / redis.nodes * 1000),
+                memory=round(redis.memory_total_gib / redis.nodes * 1024),
+                pods=1,
+            ),
+            count=redis.nodes,
+            settings=MappingProxyType(
+                {
+                    "cpu": (f"in_cluster.redis.{one.name}.cpu", redis.cpu),
+                    "memory": (f"in_cluster.redis.{one.name}.memory_mib", redis.memory_mib),
+                }
+            ),
+        )
+        for one in plan.environments
+        for redis in (IN_CLUSTER_REDIS[one.name],)
+    )
+    nginx = Load(
+        name=NGINX_NAME,
+        namespace=NGINX_NAME,
+        place="general",
+        asks=Amount(cpu=round(NGINX.cpu * 1000), memory=NGINX.memory_mib, pods=1),
+        count=NGINX.replicas,
+        settings=MappingProxyType(
+            {
+                "cpu": ("in_cluster.nginx.cpu", NGINX.cpu),
+                "memory": ("in_cluster.nginx.memory_mib", NGINX.memory_mib),
+            }
+        ),
+    )
+    return (*caches, nginx)
 
 
 def _components(plan: Plan) -> tuple[Load, ...]:

@@ -5,9 +5,11 @@ python -m k8s_charts.main [FOLDER]     FOLDER: gitops/ of this checkout by defau
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from blueprint import capacity
+from blueprint.loads import PLAN
 from blueprint.rules import RuleError
 from k8s_charts import (
     addons,
@@ -36,7 +38,7 @@ GITOPS = Path(__file__).parents[1] / "gitops"
 
 def wire(app: GitOps) -> None:
     """Every folder, in the order in which ArgoCD brings them up."""
-    capacity.check()
+    capacity.check(replace(PLAN, in_cluster=app.facts.in_cluster))
     cluster.add(app)
     network_policies.add(app)
     environments.add(app)

@@ -29,6 +29,9 @@ def capacity(
     gpus: Annotated[
         int | None, typer.Option(min=0, help="Try another number of GPUs in the pool.", show_default=False)
     ] = None,
+    in_cluster: Annotated[
+        bool, typer.Option("--in-cluster", help="With edge and cache as pods of the cluster.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Prove that everything fits: pods on nodes, all maxima within quotas, pools, subnets and database connections.
@@ -44,11 +47,15 @@ def capacity(
       ./pingvas capacity --set worker.memory_gib=14
       ./pingvas capacity --set environments.prod.replicas.maximum=12 --json
     """
+    from dataclasses import replace
+
     from blueprint.capacity import prove
+    from blueprint.loads import PLAN
     from studio.cloud.capacity import GPUS, as_json, changed
     from studio.errors import Exit
 
-    proof = prove(changed([*(changes or ()), *([f"{GPUS}={gpus}"] if gpus is not None else [])]))
+    plan = replace(PLAN, in_cluster=in_cluster)
+    proof = prove(changed([*(changes or ()), *([f"{GPUS}={gpus}"] if gpus is not None else [])], plan))
     if json:
         result_json(as_json(proof))
     else:

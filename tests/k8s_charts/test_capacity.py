@@ -1,6 +1,8 @@
 """What the proof counted is what the manifests ask for: every workload is known to it, with the same requests."""
 
+from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +12,10 @@ from blueprint import capacity
 from blueprint.addons import ADDONS
 from blueprint.charts import CHARTS
 from blueprint.components import COMPONENTS, PRIORITY, PRIORITY_CLASS, Component
-from blueprint.loads import PLAN, Load, loads
+from blueprint.in_cluster import NGINX_NAME
+from blueprint.loads import PLAN, Load, Plan, loads
 from blueprint.rules import RuleError
+from k8s_charts import tree
 from k8s_charts.facts import placeholders
 from k8s_charts.folder import GitOps
 from k8s_charts.main import build
@@ -47,8 +51,10 @@ def workloads(manifests: Manifests) -> list[Object]:
     return [one for kind in WORKLOAD_KINDS for one in manifests.of(kind)]
 
 
-def known() -> dict[tuple[str | None, str], Load | Component]:
-    applications: dict[tuple[str | None, str], Load | Component] = {(one.namespace, one.name): one for one in loads()}
+def known(plan: Plan = PLAN) -> dict[tuple[str | None, str], Load | Component]:
+    applications: dict[tuple[str | None, str], Load | Component] = {
+        (one.namespace, one.name): one for one in loads(plan)
+    }
     return applications | {(one.namespace, one.name): one for one in COMPONENTS.values()}
 
 
@@ -67,6 +73,28 @@ def test_every_workload_asks_for_what_the_proof_counted(manifests: Manifests) ->
             assert (cpu * 1000, memory, gpu) == (counted.asks.cpu, counted.asks.memory, counted.asks.gpu), str(one)
         else:
             assert (cpu, memory) == (Fraction(str(counted.cpu)), counted.memory_mib), str(one)
+
+
+def test_edge_and_cache_inside_the_cluster_are_counted_where_they_are_chosen(tmp_path: Path) -> None:
+    facts = replace(placeholders(), edge_and_cache="in-cluster")
+    written = build(facts)
+    tree.write(tmp_path, written.files())
+    chosen = Manifests(written, tmp_path)
+    counted = known(replace(PLAN, in_cluster=True))
+    more = {key for key in counted if key not in known()}
+    found = [one for path in chosen.folders() if path.startswith("in-cluster/") for one in chosen.built(path)]
+    workloads = [one for one in found if one.kind in WORKLOAD_KINDS]
+    assert more == {(one.namespace, one.name) for one in workloads} | {(NGINX_NAME, NGINX_NAME)}
+    for one in workloads:
+        pod, load = one.pod, counted[one.namespace, one.name]
+        assert pod is not None
+        assert isinstance(load, Load)
+        cpu, memory, _ = requests(pod)
+        assert (cpu * 1000, memory, one.body["spec"]["replicas"]) == (load.asks.cpu, load.asks.memory, load.count)
+    nginx = counted[NGINX_NAME, NGINX_NAME]
+    assert isinstance(nginx, Load)
+    (asked,) = (one["requests"] for path, one in sizes(values_of(chosen, NGINX_NAME)).items() if "controller" in path)
+    assert (quantity(asked["cpu"]) * 1000, quantity(asked["memory"])) == (nginx.asks.cpu, nginx.asks.memory)
 
 
 def test_workloads_run_where_the_proof_counted_them(manifests: Manifests) -> None:
@@ -118,7 +146,7 @@ def test_platform_pods_have_a_priority_that_services_do_not_reach(manifests: Man
 
 
 def test_synthesis_asks_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> None:
+    def refuse(_: Plan) -> None:
         raise RuleError("worker.memory_gib", 15, "does not fit")
 
     monkeypatch.setattr(capacity, "check", refuse)

@@ -87,6 +87,15 @@ def test_another_number_of_gpus_moves_what_follows_it(capsys: Captured) -> None:
     assert run(["capacity", "--gpus", "0"]) == Exit.FAILED
 
 
+def test_edge_and_cache_inside_the_cluster_take_more_nodes(capsys: Captured) -> None:
+    nodes = []
+    for arguments in ([], ["--in-cluster"]):
+        assert run(["capacity", "--json", *arguments]) == Exit.OK
+        told = json.loads(capsys.readouterr().out)
+        nodes.append(next(one["nodes"] for one in told["nodes"] if one["type"] == "m5.large"))
+    assert nodes[0] < nodes[1]
+
+
 def test_every_number_that_a_failure_names_can_be_tried() -> None:
     names = {check.setting for check in prove().checks if check.setting and check.setting != "network.private"}
     names |= {load.setting(field)[0] for load in loads() for field in ("cpu", "memory")}
