@@ -129,6 +129,15 @@ def drained_after(rollout: Rollout = ROLLOUT, http: HttpLimits = HTTP) -> int:
     return rollout.pre_stop + http.graceful_shutdown_seconds + rollout.exit_reserve
 
 
+def rolled_out_after(replicas: int, rollout: Rollout = ROLLOUT) -> int:
+    """Seconds, at most, that a rollout takes whose pods all start: in steps of the surge, the last pod's end included.
+
+    >>> rolled_out_after(2), rolled_out_after(10)
+    (360, 660)
+    """
+    return ceil(replicas / surge(replicas)) * in_service_after(rollout) + drained_after(rollout)
+
+
 def check(
     rollout: Rollout = ROLLOUT,
     autoscaling: Autoscaling = AUTOSCALING,

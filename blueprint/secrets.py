@@ -65,13 +65,15 @@ class Secret:
         return f"{PREFIX}/{self.environment or 'shared'}/{self.name}"
 
 
+DATABASE_SECRETS = "db-"
+"""How the secrets of database roles begin."""
 DATABASE_KEYS = ("username", "password", "engine", "host", "port", "dbname")
 
 
 def _of(environment: EnvironmentName) -> tuple[Secret, ...]:
     databases = tuple(
         Secret(
-            f"db-{role}",
+            f"{DATABASE_SECRETS}{role}",
             DATABASE_KEYS,
             "generated",
             "password",

@@ -57,7 +57,7 @@ _ALL = (
         "bootstrap-external-secrets",
         "external-secrets",
         "external-secrets-bootstrap",
-        "reads the secret of Aurora's master, for the Job that makes schemas and roles",
+        "reads the secrets of Aurora's master and of database roles, for the Job that makes schemas and roles",
     ),
     Workload(
         "karpenter", "karpenter", "karpenter", "starts and ends this cluster's nodes, reads its interruption queue"

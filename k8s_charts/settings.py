@@ -13,14 +13,13 @@ from blueprint.contract import SETTINGS
 from blueprint.environments import DATABASE, Environment
 from blueprint.in_cluster import IN_CLUSTER_REDIS
 from blueprint.network import POSTGRES_PORT
-from blueprint.secrets import PREFIX
+from blueprint.secrets import DATABASE_SECRETS, PREFIX
 from k8s_charts.components.external_secrets import Remote
 from k8s_charts.components.pods import SECRETS_MOUNT
 from k8s_charts.components.redis import redis_url
 from k8s_charts.facts import Facts
 
 _REDIS_TOKEN = "token"  # noqa: S105 (a key's name, the one in `components.redis.TOKEN`)
-_DATABASE_SECRET = "db-"  # noqa: S105 (how the secrets of roles begin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ def _one(made: Configuration, variable: str, environment: Environment, facts: Fa
         _redis(made, variable, environment, facts)
     elif secrets and source.outputs:
         ((name, path),), (output,) = secrets.items(), source.outputs
-        role = environment.role(name.removeprefix(_DATABASE_SECRET))
+        role = environment.role(name.removeprefix(DATABASE_SECRETS))
         made.plain[variable] = database_url(role, facts[output], name)
         if name not in made.files:
             made.files.append(name)

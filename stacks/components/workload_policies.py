@@ -10,6 +10,7 @@ from blueprint.data import BACKUPS_BUCKET, IMAGE_PREFIX, LOGS_BUCKET, MODELS_BUC
 from blueprint.edge import target_group
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.notices import SEVERITIES, TOPICS_KEY_ALIAS, topic
+from blueprint.secrets import DATABASE_SECRETS
 from blueprint.secrets import PREFIX as SECRETS_PREFIX
 from blueprint.services import SERVICES
 from blueprint.workloads import INPUT_PREFIX
@@ -126,16 +127,16 @@ def _bucket(at: Resources, what: str, bucket: str) -> list[Allow]:
 
 
 def _secrets(at: Resources, path: str) -> list[Allow]:
-    return _secret(at, at.here.arn("secretsmanager", f"secret:{path}/*"))
+    return _secret(at, [at.here.arn("secretsmanager", f"secret:{path}/*")])
 
 
-def _secret(at: Resources, arn: str) -> list[Allow]:
+def _secret(at: Resources, arns: Sequence[str]) -> list[Allow]:
     return [
         Allow(
             sid="ReadSecrets",
             actions=["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
-            resources=[arn],
-            because="one path of secrets, whose ARNs end in six characters that Secrets Manager makes up",
+            resources=arns,
+            because="paths of secrets, whose ARNs end in six characters that Secrets Manager makes up",
         ),
         Allow(
             sid="DecryptSecrets",
@@ -143,14 +144,19 @@ def _secret(at: Resources, arn: str) -> list[Allow]:
             resources=[at.secrets_key],
             conditions={
                 "StringEquals": {"kms:ViaService": f"secretsmanager.{at.here.region}.amazonaws.com"},
-                "StringLike": {"kms:EncryptionContext:SecretARN": arn},
+                "StringLike": {"kms:EncryptionContext:SecretARN": arns if len(arns) > 1 else arns[0]},
             },
         ),
     ]
 
 
 def _master(at: Resources) -> list[Allow]:
-    return _secret(at, at.master_secret)
+    """The master's secret, and the passwords that the master gives the roles of each environment."""
+    roles = [
+        at.here.arn("secretsmanager", f"secret:{SECRETS_PREFIX}/{one.name}/{DATABASE_SECRETS}*")
+        for one in CLUSTER_ENVIRONMENTS
+    ]
+    return _secret(at, [at.master_secret, *roles])
 
 
 def _targets(at: Resources) -> list[Allow]:

@@ -187,6 +187,24 @@ def test_shared_secrets_and_the_masters_have_readers_of_their_own(asked: Asked) 
     assert readers == ["shared-external-secrets"]
 
 
+def test_the_bootstrap_reads_what_it_sets_and_no_other_secret(asked: Asked) -> None:
+    """The passwords of each environment's database roles, which it gives the roles."""
+    role = "bootstrap-external-secrets"
+    for path, secret in SECRETS.items():
+        wanted = secret.name in ("db-owner", "db-app", "db-worker", "db-backup")
+        assert asked.may(role, "secretsmanager:GetSecretValue", asked.secret(path)) is wanted, path
+        opened = asked.decrypts(
+            role,
+            "secrets",
+            **{
+                "kms:ViaService": f"secretsmanager.{asked.region}.amazonaws.com",
+                "kms:EncryptionContext:SecretARN": asked.secret(path),
+            },
+        )
+        assert opened is wanted, path
+        assert not asked.may(role, "secretsmanager:PutSecretValue", asked.secret(path))
+
+
 def test_no_application_reads_a_secret_by_itself(asked: Asked) -> None:
     for workload in APPLICATIONS:
         for path in SECRETS:
