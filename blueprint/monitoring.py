@@ -6,11 +6,10 @@ Memory and CPU of these pods stand in `blueprint.components`.
 from dataclasses import dataclass
 
 from blueprint.alarms import ALARMS
+from blueprint.delivery import REPOSITORY
 from blueprint.rules import demand
 
 NAMESPACE = "monitoring"
-REPOSITORY = "pingvas/studio"
-"""Where the runbook is read; the setting `github_repository` of the AWS layer has the same default."""
 DASHBOARD_LABEL = ("grafana_dashboard", "1")
 """ConfigMaps that Grafana's sidecar takes for dashboards."""
 

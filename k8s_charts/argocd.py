@@ -40,6 +40,7 @@ WAVES: Mapping[str, Wave] = MappingProxyType(
         "nvidia": Wave.POOLS,
         "storage": Wave.POOLS,
         "secret-stores": Wave.SECRETS,
+        "grafana": Wave.SECRETS,
         "monitoring": Wave.CUSTOM,
         "database": Wave.CUSTOM,
     }

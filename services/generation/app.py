@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from services.generation.census import Census
 from services.generation.dispatcher import Dispatcher
 from services.generation.endpoints import router, streams
 from services.generation.estimate import Estimator
@@ -9,7 +10,7 @@ from services.generation.parts import Parts
 from services.generation.streams import Wakes
 from services.kernel.http.app import create_service
 from services.kernel.http.state import Kernel
-from services.kernel.metrics import QueueMetrics
+from services.kernel.metrics import CensusMetrics, QueueMetrics
 from services.kernel.settings import Settings
 
 
@@ -19,9 +20,11 @@ def create_app(settings: Settings) -> FastAPI:
     metrics = QueueMetrics(kernel.registry)
     dispatcher = Dispatcher(settings, kernel.redis, metrics)
     wakes = Wakes(kernel.redis, kernel.keys)
+    census = Census(dispatcher.db, kernel.redis, kernel.keys, CensusMetrics(kernel.registry))
     kernel.on_stop.append(wakes.close)
-    app = create_service(kernel, "generation", [streams, router], parts=[dispatcher.running, wakes.listening])
+    parts = [dispatcher.running, wakes.listening, census.running]
+    app = create_service(kernel, "generation", [streams, router], parts=parts)
     app.state.parts = Parts(
-        dispatcher, Estimator(dispatcher.db, kernel.redis, kernel.keys, settings.jobs), wakes, metrics
+        dispatcher, Estimator(dispatcher.db, kernel.redis, kernel.keys, settings.jobs), wakes, metrics, census
     )
     return app

@@ -100,6 +100,8 @@ class Dispatcher:
         """One round; does nothing while another replica's is under way."""
         async with self.db.write() as session:
             if not await session.scalar(jobs.TRY_SWEEPER_LOCK):
+                # every replica tells the length: one that told it once and never swept again would repeat it for ever
+                self._metrics.length.set(await session.scalar(jobs.QUEUED))
                 return
             expired = await session.all(
                 jobs.EXPIRE,

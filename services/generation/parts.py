@@ -5,6 +5,7 @@ from typing import cast
 
 from fastapi import Request
 
+from services.generation.census import Census
 from services.generation.dispatcher import Dispatcher
 from services.generation.estimate import Estimator
 from services.generation.streams import Wakes
@@ -17,6 +18,7 @@ class Parts:
     estimator: Estimator
     wakes: Wakes
     metrics: QueueMetrics
+    census: Census
 
 
 def parts_of(request: Request) -> Parts:

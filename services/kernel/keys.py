@@ -44,6 +44,11 @@ class Keys:
         return f"{self.env}:pace"
 
     @property
+    def census(self) -> str:
+        """String: the last count of users and credits, as JSON."""
+        return f"{self.env}:census"
+
+    @property
     def workers(self) -> str:
         """Sorted set: workers by the time of their last sign, in seconds of the epoch."""
         return f"{self.env}:workers"

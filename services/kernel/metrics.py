@@ -34,6 +34,16 @@ class QueueMetrics:
         self.expired = Counter("job_leases_expired_total", "Jobs whose worker fell silent", registry=registry)
 
 
+class CensusMetrics:
+    """What is known of all users together. Each replica of the generation service tells the same: take the maximum."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.users = Gauge("users_registered", "Users", ("plan",), registry=registry)
+        self.active = Gauge("users_active", "Who asked for a picture in so many days", ("days",), registry=registry)
+        self.balance = Gauge("credits_balance", "Credits that users own", ("plan",), registry=registry)
+        self.held = Gauge("credits_held", "Credits set aside for unfinished jobs", ("plan",), registry=registry)
+
+
 class WorkerMetrics:
     """What a worker measures of the jobs it ends."""
 

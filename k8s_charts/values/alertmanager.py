@@ -4,10 +4,9 @@ A severity is a topic: Slack, PagerDuty and e-mail are subscribed there (`bluepr
 is told by two systems and no key of PagerDuty or Slack is in the cluster. Pod Identity signs (SigV4).
 """
 
-from typing import Any
-
 from blueprint.monitoring import ENDED_KEPT_SECONDS, REPEAT_HOURS
 from blueprint.notices import RECEIVERS, SEVERITIES, Severity, topic
+from k8s_charts.components.helm import Values
 from k8s_charts.facts import Facts
 from k8s_charts.rules import OWN
 
@@ -49,13 +48,13 @@ TEMPLATES = f"""\
 a CloudWatch alarm, for PagerDuty's integration, whose subscription takes what has a NewStateValue and nothing else."""
 
 
-def values(facts: Facts) -> dict[str, Any]:
+def values(facts: Facts) -> Values:
     """`config` and `templateFiles` of the chart."""
     templates = TEMPLATES.replace("ACCOUNT", facts.account).replace("REGION", facts.region)
     return {"config": config(facts), "templateFiles": {_FILE: templates}}
 
 
-def config(facts: Facts) -> dict[str, Any]:
+def config(facts: Facts) -> Values:
     """Alertmanager's own configuration."""
     return {
         "global": {"resolve_timeout": f"{ENDED_KEPT_SECONDS // 60}m"},
@@ -85,7 +84,7 @@ def config(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _receiver(severity: Severity, facts: Facts) -> dict[str, Any]:
+def _receiver(severity: Severity, facts: Facts) -> Values:
     forms = ["pingvas.text" if RECEIVERS[severity] == ("email",) else "pingvas.chat"]
     if "pagerduty" in RECEIVERS[severity]:
         forms.append("pingvas.cloudwatch")

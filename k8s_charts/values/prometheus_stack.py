@@ -1,25 +1,17 @@
 """kube-prometheus-stack: Prometheus, Alertmanager, Grafana, kube-state-metrics and node-exporter."""
 
-from typing import Any
-
 from blueprint.components import COMPONENTS
 from blueprint.monitoring import DASHBOARD_LABEL, NAMESPACE, PROMETHEUS
 from blueprint.workloads import WORKLOADS
+from k8s_charts.components.helm import Values, container_security, pod_security, resources
 from k8s_charts.facts import Facts
-from k8s_charts.monitoring_values import alertmanager
-from k8s_charts.monitoring_values.pods import (
-    RELOADER,
-    SIDECAR,
-    container_security,
-    placed,
-    pod_security,
-    resources,
-    small,
-)
+from k8s_charts.values import alertmanager
+from k8s_charts.values.sizes import RELOADER, SIDECAR, placed, rest
 
 FULL_NAME = "monitoring"
 """Before the names of the chart's own objects: monitoring-prometheus, monitoring-alertmanager."""
 ADMIN_SECRET = "grafana-admin"  # noqa: S105 (the name of a Secret)
+USER_KEY, PASSWORD_KEY = "admin-user", "admin-password"
 UNSCRAPABLE = ("kubeEtcd", "kubeScheduler", "kubeControllerManager", "kubeProxy")
 """EKS keeps the first three to itself; kube-proxy shows its metrics on the node's loopback only."""
 _RULES_OFF = (
@@ -51,7 +43,7 @@ _ALERTS_OFF = (
 _SERIES_OFF = "apiserver_request_(sli_|body_size_)?(duration_seconds|bytes)_bucket|etcd_request_duration_seconds_bucket"
 
 
-def values(facts: Facts) -> dict[str, Any]:
+def values(facts: Facts) -> Values:
     return {
         "fullnameOverride": FULL_NAME,
         "crds": {"enabled": False},
@@ -72,25 +64,25 @@ def values(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _drop(names: str) -> dict[str, Any]:
+def _drop(names: str) -> Values:
     return {"action": "drop", "sourceLabels": ["__name__"], "regex": names}
 
 
-def _operator() -> dict[str, Any]:
+def _operator() -> Values:
     """Without its webhook: rules are checked by promtool before they are committed, and a webhook that is away would
     keep every rule out."""
     return {
         **placed("prometheus-operator"),
         "resources": resources("prometheus-operator"),
         "containerSecurityContext": container_security(),
-        "securityContext": pod_security(65534),
+        "securityContext": pod_security(uid=65534),
         "tls": {"enabled": False},
         "admissionWebhooks": {"enabled": False},
-        "prometheusConfigReloader": {"resources": small(RELOADER)},
+        "prometheusConfigReloader": {"resources": RELOADER.resources()},
     }
 
 
-def _prometheus() -> dict[str, Any]:
+def _prometheus() -> Values:
     everything = {
         f"{kind}SelectorNilUsesHelmValues": False
         for kind in ("rule", "serviceMonitor", "podMonitor", "probe", "scrapeConfig")
@@ -105,8 +97,8 @@ def _prometheus() -> dict[str, Any]:
             "retention": f"{PROMETHEUS.retention_days}d",
             "retentionSize": PROMETHEUS.retention_size,
             "walCompression": True,
-            "resources": resources("prometheus", beside=(RELOADER,)),
-            "securityContext": pod_security(1000),
+            "resources": rest("prometheus", RELOADER),
+            "securityContext": pod_security(uid=1000),
             # the volume is of one zone: Karpenter would move the pod for a cheaper node, and there would be a gap
             "podMetadata": {"annotations": {"karpenter.sh/do-not-disrupt": "true"}},
             "storageSpec": {
@@ -122,7 +114,7 @@ def _prometheus() -> dict[str, Any]:
     }
 
 
-def _alertmanager(facts: Facts) -> dict[str, Any]:
+def _alertmanager(facts: Facts) -> Values:
     """One, without a volume: what is on is told again after a restart, by Prometheus, and silences are for an hour."""
     return {
         **alertmanager.values(facts),
@@ -135,26 +127,26 @@ def _alertmanager(facts: Facts) -> dict[str, Any]:
             **placed("alertmanager"),
             "automountServiceAccountToken": False,
             "replicas": COMPONENTS["alertmanager"].replicas,
-            "resources": resources("alertmanager", beside=(RELOADER,)),
-            "securityContext": pod_security(1000),
+            "resources": rest("alertmanager", RELOADER),
+            "securityContext": pod_security(uid=1000),
         },
     }
 
 
-def _grafana() -> dict[str, Any]:
+def _grafana() -> Values:
     """Dashboards come from Git, so nothing is kept: whoever changes one in the browser exports it into the code."""
     label, value = DASHBOARD_LABEL
     return {
         "fullnameOverride": "grafana",
         **placed("grafana"),
         "replicas": COMPONENTS["grafana"].replicas,
-        "resources": resources("grafana", beside=(SIDECAR, SIDECAR)),
-        "admin": {"existingSecret": ADMIN_SECRET, "userKey": "admin-user", "passwordKey": "admin-password"},
+        "resources": rest("grafana", SIDECAR, SIDECAR),
+        "admin": {"existingSecret": ADMIN_SECRET, "userKey": USER_KEY, "passwordKey": PASSWORD_KEY},
         "persistence": {"enabled": False},
         "initChownData": {"enabled": False},
         "testFramework": {"enabled": False},
         "rbac": {"namespaced": True},
-        "securityContext": pod_security(472),
+        "securityContext": pod_security(uid=472),
         "containerSecurityContext": container_security(),
         "extraEmptyDirMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 (an empty volume of the pod)
         "defaultDashboardsTimezone": "browser",
@@ -167,7 +159,7 @@ def _grafana() -> dict[str, Any]:
             "plugins": {"preinstall_disabled": True},
         },
         "sidecar": {
-            "resources": small(SIDECAR),
+            "resources": SIDECAR.resources(),
             "securityContext": container_security(),
             "dashboards": {
                 "enabled": True,
@@ -185,7 +177,7 @@ def _grafana() -> dict[str, Any]:
     }
 
 
-def _kube_state_metrics() -> dict[str, Any]:
+def _kube_state_metrics() -> Values:
     return {
         "fullnameOverride": "kube-state-metrics",
         **placed("kube-state-metrics"),
@@ -194,7 +186,7 @@ def _kube_state_metrics() -> dict[str, Any]:
     }
 
 
-def _node_exporter() -> dict[str, Any]:
+def _node_exporter() -> Values:
     """It sees the node's own network and processes: host network, on every node. Series are told by the node's name."""
     return {
         "fullnameOverride": "node-exporter",

@@ -1,7 +1,6 @@
 """Exporters: GPUs by NVIDIA's DCGM, and what only CloudWatch measures."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import yaml
 
@@ -10,8 +9,9 @@ from blueprint.data import AURORA, BUCKETS, CACHES
 from blueprint.finance import PROJECT_TAG
 from blueprint.monitoring import CLOUDWATCH, PROMETHEUS
 from blueprint.workloads import WORKLOADS
+from k8s_charts.components.helm import Values, container_security, pod_security, resources
 from k8s_charts.facts import Facts
-from k8s_charts.monitoring_values.pods import container_security, placed, pod_security, resources
+from k8s_charts.values.sizes import placed, reads_the_node
 
 GPU_FIELDS = {
     "DCGM_FI_DEV_GPU_UTIL": ("gauge", "GPU utilisation in per cent"),
@@ -25,19 +25,19 @@ GPU_FIELDS = {
 """Fields that a T4 and an A10G give to a process without SYS_ADMIN: profiling fields need it, and slow a GPU down."""
 
 
-def dcgm() -> dict[str, Any]:
+def dcgm() -> Values:
     """On GPU nodes only. It asks for no GPU, which would take one away; the runtime shows it all of them."""
     node = {"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node"}
     return {
         **placed("dcgm-exporter"),
         "resources": resources("dcgm-exporter"),
-        "securityContext": container_security(user=0),
+        "securityContext": reads_the_node(),
         "serviceMonitor": {"enabled": True, "interval": f"{PROMETHEUS.scrape_seconds}s", "relabelings": [node]},
         "customMetrics": "".join(f"{name}, {kind}, {text}.\n" for name, (kind, text) in GPU_FIELDS.items()),
     }
 
 
-def cloudwatch(facts: Facts) -> dict[str, Any]:
+def cloudwatch(facts: Facts) -> Values:
     """Aurora, both caches, the load balancer and the buckets. The rest is on CloudWatch's own dashboard."""
     account = WORKLOADS["cloudwatch-exporter"].service_account
     return {
@@ -47,7 +47,7 @@ def cloudwatch(facts: Facts) -> dict[str, Any]:
         "testConnection": False,
         "resources": resources("cloudwatch-exporter"),
         "serviceAccount": {"create": True, "name": account, "automountServiceAccountToken": False},
-        "podSecurityContext": pod_security(65534),
+        "podSecurityContext": pod_security(uid=65534),
         "securityContext": container_security(),
         "extraArgs": {"scraping-interval": CLOUDWATCH.scrape_seconds},
         "service": {"enabled": True},
@@ -56,7 +56,7 @@ def cloudwatch(facts: Facts) -> dict[str, Any]:
     }
 
 
-def jobs(facts: Facts) -> dict[str, Any]:
+def jobs(facts: Facts) -> Values:
     """The exporter's own configuration: what has a fixed name is asked for by name, the load balancer by its tag."""
     balancer = {
         "type": "AWS/ApplicationELB",
@@ -78,7 +78,7 @@ def jobs(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _metric(name: str, *statistics: str, zero: bool = False, daily: bool = False) -> dict[str, Any]:
+def _metric(name: str, *statistics: str, zero: bool = False, daily: bool = False) -> Values:
     return {
         "name": name,
         "statistics": list(statistics),
@@ -88,9 +88,7 @@ def _metric(name: str, *statistics: str, zero: bool = False, daily: bool = False
     }
 
 
-def _static(
-    facts: Facts, name: str, namespace: str, dimensions: dict[str, str], metrics: Iterable[dict[str, Any]]
-) -> dict[str, Any]:
+def _static(facts: Facts, name: str, namespace: str, dimensions: dict[str, str], metrics: Iterable[Values]) -> Values:
     return {
         "name": name,
         "namespace": namespace,
@@ -100,7 +98,7 @@ def _static(
     }
 
 
-def _aurora(facts: Facts) -> list[dict[str, Any]]:
+def _aurora(facts: Facts) -> list[Values]:
     measured = [
         _metric("CPUUtilization", "Average"),
         _metric("DatabaseConnections", "Maximum"),
@@ -118,7 +116,7 @@ def _aurora(facts: Facts) -> list[dict[str, Any]]:
     ]
 
 
-def _caches(facts: Facts) -> list[dict[str, Any]]:
+def _caches(facts: Facts) -> list[Values]:
     measured = [
         _metric("CacheHits", "Sum", zero=True),
         _metric("CacheMisses", "Sum", zero=True),
@@ -131,7 +129,7 @@ def _caches(facts: Facts) -> list[dict[str, Any]]:
     ]
 
 
-def _buckets(facts: Facts) -> list[dict[str, Any]]:
+def _buckets(facts: Facts) -> list[Values]:
     """S3 measures once a day: sizes by storage class, and the number of objects."""
     made = []
     for one in BUCKETS:

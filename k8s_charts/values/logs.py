@@ -4,20 +4,19 @@ A line of ours is a JSON object and becomes the record itself, so that `request_
 Logs Insights filters by; a line of anybody else stays `log`. Both get `kubernetes.namespace_name` and the pod's names.
 """
 
-from typing import Any
-
 from blueprint.cluster import CONTAINER_LOG_GROUP, CONTAINER_LOG_PREFIX
 from blueprint.contract import bucket
 from blueprint.data import LOGS_BUCKET
 from blueprint.monitoring import LOGS, PROMETHEUS
 from blueprint.workloads import WORKLOADS
+from k8s_charts.components.helm import Values, resources
 from k8s_charts.facts import Facts
-from k8s_charts.monitoring_values.pods import container_security, placed, resources
+from k8s_charts.values.sizes import placed, reads_the_node
 
-Section = tuple[str, dict[str, Any]]
+Section = tuple[str, Values]
 
 
-def values(facts: Facts) -> dict[str, Any]:
+def values(facts: Facts) -> Values:
     """A DaemonSet on every node, GPU nodes included. It reads root's files, and writes only its own state."""
     folder = {"name": "state", "hostPath": {"path": LOGS.state, "type": "DirectoryOrCreate"}}
     return {
@@ -27,7 +26,7 @@ def values(facts: Facts) -> dict[str, Any]:
         "resources": resources("fluent-bit"),
         "serviceAccount": {"create": True, "name": WORKLOADS["fluent-bit"].service_account},
         "rbac": {"create": True, "nodeAccess": False, "eventsAccess": False},
-        "securityContext": container_security(user=0),
+        "securityContext": reads_the_node(),
         "testFramework": {"enabled": False},
         "serviceMonitor": {"enabled": True, "interval": f"{PROMETHEUS.scrape_seconds}s"},
         "daemonSetVolumes": [{"name": "varlog", "hostPath": {"path": "/var/log"}}, folder],

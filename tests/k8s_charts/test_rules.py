@@ -1,0 +1,294 @@
+"""The rules of the alarms that Prometheus watches, tried by Prometheus itself at the documents' figures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blueprint.alarms import ALARMS
+from blueprint.cold_start import COLD_START
+from blueprint.environments import CLUSTER_ENVIRONMENTS
+from k8s_charts.rules import WATCHES
+from tests.support.manifests import Manifests
+from tests.support.prometheus import OTHERS, asked, grouped, own, promtool, write
+
+OWNED = {name for name, alarm in ALARMS.items() if alarm.owner == "prometheus"}
+
+
+@pytest.fixture(scope="module")
+def groups(manifests: Manifests) -> list[dict[str, Any]]:
+    return list(manifests.one("PrometheusRule", "pingvas", namespace="monitoring").body["spec"]["groups"])
+
+
+@pytest.fixture(scope="module")
+def rules(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [rule for group in groups for rule in group["rules"]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Series as promtool writes them, a sample each 15 s, and what fires `at` that time: labels and the summary."""
+
+    what: str
+    alarm: str
+    series: dict[str, str]
+    at: str
+    fires: dict[str, str] | None = None
+    summary: str = ""
+
+
+def quota(namespace: str, used: float, hard: float) -> dict[str, str]:
+    of = f'kube_resourcequota{{namespace="{namespace}",resource="requests.cpu",resourcequota="quota"'
+    return {f'{of},type="used"}}': f"{used}x80", f'{of},type="hard"}}': f"{hard}x80"}
+
+
+def queue(*replicas: str, environment: str = "prod") -> dict[str, str]:
+    return {
+        f'queue_length{{environment="{environment}",service="generation-service",pod="g-{number}"}}': values
+        for number, values in enumerate(replicas)
+    }
+
+
+def waits(*buckets: str, pod: str = "w") -> dict[str, str]:
+    """Values of the buckets up to 30 s, 60 s, 120 s and of all."""
+    of = f'generation_queue_wait_seconds_bucket{{environment="prod",service="gpu-worker",pod="{pod}"'
+    return {f'{of},le="{le}"}}': values for le, values in zip(("30.0", "60.0", "120.0", "+Inf"), buckets, strict=True)}
+
+
+def restarts(steps: int) -> dict[str, str]:
+    of = 'kube_pod_container_status_restarts_total{namespace="dev",pod="p",container="c",uid="1"}'
+    return {of: " ".join([f"{step}x4" for step in range(steps)] + [f"{steps}x60"])}
+
+
+def idle(seconds: float) -> dict[str, str]:
+    """CPU seconds that one of a node's cores was idle in each 15 s; the other core the same."""
+    return {f'node_cpu_seconds_total{{node="n1",cpu="{cpu}",mode="idle"}}': f"0+{seconds}x60" for cpu in (0, 1)}
+
+
+def memory(available: int) -> dict[str, str]:
+    return {
+        'node_memory_MemAvailable_bytes{node="n1",instance="1"}': f"{available}x60",
+        'node_memory_MemTotal_bytes{node="n1",instance="1"}': "100x60",
+    }
+
+
+GPU = 'DCGM_FI_DEV_GPU_UTIL{node="n1",gpu="0",UUID="u"}'
+WORKER = 'up{environment="prod",service="gpu-worker",namespace="prod",job="gpu-worker",pod="w"}'
+TARGET = 'up{namespace="prod",job="user-service",pod="u-1"}'
+CPU_OF_DEV = {"namespace": "dev", "resource": "requests.cpu", "environment": "dev"}
+CASES = (
+    Case(
+        what="dev above 90 % for ten minutes",
+        alarm="quota-dev",
+        series=quota("dev", 18.2, 20),
+        at="10m",
+        fires={"severity": "warning", **CPU_OF_DEV},
+        summary="requests.cpu of dev: 91 % of the quota is used",
+    ),
+    Case(what="dev above 90 %, not yet ten minutes", alarm="quota-dev", series=quota("dev", 18.2, 20), at="9m45s"),
+    Case(what="dev at exactly 90 %", alarm="quota-dev", series=quota("dev", 18, 20), at="15m"),
+    Case(what="a quota of nothing, all of it used", alarm="quota-dev", series=quota("dev", 0, 0), at="15m"),
+    Case(what="prod is not dev", alarm="quota-dev", series=quota("prod", 50, 50), at="15m"),
+    Case(
+        what="prod above 80 % for five minutes",
+        alarm="quota-prod",
+        series=quota("prod", 41, 50),
+        at="5m",
+        fires={"severity": "warning", "namespace": "prod", "resource": "requests.cpu", "environment": "prod"},
+        summary="requests.cpu of prod: 82 % of the quota is used",
+    ),
+    Case(what="prod at exactly 80 %", alarm="quota-prod", series=quota("prod", 40, 50), at="15m"),
+    Case(
+        what="101 jobs for a quarter of an hour, as either replica says",
+        alarm="queue-length",
+        series=queue("101x80", "101x80"),
+        at="15m",
+        fires={"severity": "warning", "environment": "prod"},
+        summary="101 jobs of prod wait for a worker",
+    ),
+    Case(what="exactly 100 jobs", alarm="queue-length", series=queue("100x80"), at="20m"),
+    Case(what="101 jobs, once fewer", alarm="queue-length", series=queue("101x40 99 101x40"), at="15m"),
+    Case(
+        what="six of a hundred jobs wait longer than a minute",
+        alarm="queue-wait",
+        series=waits("0+90x60", "0+94x60", "0+100x60", "0+100x60"),
+        at="10m",
+        fires={"severity": "warning", "environment": "prod"},
+        summary="one job of prod in twenty waited 70 s or more for a worker",
+    ),
+    Case(
+        what="four of a hundred jobs wait longer than a minute",
+        alarm="queue-wait",
+        series=waits("0+90x60", "0+96x60", "0+100x60", "0+100x60"),
+        at="10m",
+    ),
+    Case(
+        what="the one job of a worker that has just started waited for its cold node",
+        alarm="queue-wait",
+        series=waits("_x36 0x10", "_x36 0x10", "_x36 1x10", "_x36 1x10"),
+        at="10m",
+        fires={"severity": "warning", "environment": "prod"},
+        summary="one job of prod in twenty waited 117 s or more for a worker",
+    ),
+    Case(
+        what="long waits of yesterday",
+        alarm="queue-wait",
+        series=waits("0x60", "0x60", "50x60", "50x60"),
+        at="10m",
+    ),
+    Case(
+        what="jobs of prod wait twenty minutes and nobody answers",
+        alarm="workers-missing",
+        series={**queue("3x100"), WORKER: "0x100"},
+        at="20m",
+        fires={"severity": "critical", "environment": "prod"},
+        summary="3 jobs of prod wait and no worker answers",
+    ),
+    Case(
+        what="the same in dev wakes nobody",
+        alarm="workers-missing",
+        series=queue("3x100", environment="dev"),
+        at="20m",
+        fires={"severity": "warning", "environment": "dev"},
+        summary="3 jobs of dev wait and no worker answers",
+    ),
+    Case(
+        what="a cold worker comes within ten minutes",
+        alarm="workers-missing",
+        series={**queue("3x100"), WORKER: "_x40 1x60"},
+        at="24m",
+    ),
+    Case(what="nothing waits and no worker is there", alarm="workers-missing", series=queue("0x100"), at="24m"),
+    Case(
+        what="six restarts in ten minutes",
+        alarm="pod-restarts",
+        series=restarts(6),
+        at="10m",
+        fires={
+            "severity": "warning",
+            "environment": "dev",
+            "namespace": "dev",
+            "pod": "p",
+            "container": "c",
+        },
+        summary="c of dev/p restarted 6 times",
+    ),
+    Case(what="five restarts in ten minutes", alarm="pod-restarts", series=restarts(5), at="10m"),
+    Case(what="six restarts, an hour ago", alarm="pod-restarts", series=restarts(6), at="22m"),
+    Case(
+        what="a node at 81 % for five minutes",
+        alarm="node-cpu",
+        series=idle(2.85),
+        at="6m",
+        fires={"severity": "warning", "environment": "shared", "node": "n1"},
+        summary="n1: 81 % of its CPU is used",
+    ),
+    Case(what="a node at 79 %", alarm="node-cpu", series=idle(3.15), at="14m"),
+    Case(what="a node at 81 %, not yet five minutes", alarm="node-cpu", series=idle(2.85), at="4m"),
+    Case(
+        what="86 % of a node's memory for five minutes",
+        alarm="node-memory",
+        series=memory(14),
+        at="5m",
+        fires={"severity": "warning", "environment": "shared", "node": "n1"},
+        summary="n1: 86 % of its memory is used",
+    ),
+    Case(what="exactly 85 % of a node's memory", alarm="node-memory", series=memory(15), at="14m"),
+    Case(
+        what="a GPU that does nothing for half an hour",
+        alarm="gpu-idle",
+        series={GPU: "0x140"},
+        at="30m",
+        fires={"severity": "warning", "environment": "shared", "node": "n1", "gpu": "0"},
+        summary="GPU 0 of n1 computes nothing",
+    ),
+    Case(what="a GPU with one picture in it", alarm="gpu-idle", series={GPU: "0x60 97 0x60"}, at="30m"),
+    Case(
+        what="a pod that does not answer for five minutes",
+        alarm="metrics-missing",
+        series={TARGET: "0x60"},
+        at="5m",
+        fires={
+            "severity": "warning",
+            "environment": "prod",
+            "namespace": "prod",
+            "job": "user-service",
+            "pod": "u-1",
+        },
+        summary="prod/u-1 (user-service) does not answer Prometheus",
+    ),
+    Case(what="a pod that misses some scrapes", alarm="metrics-missing", series={TARGET: "0x16 1 0x16"}, at="6m"),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.alarm}: {case.what}")
+def test_an_alarm_fires_at_the_documents_figures_and_not_below(
+    case: Case, groups: list[dict[str, Any]], rules: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    file = write(tmp_path / "rules.yaml", {"groups": groups})
+    expected: list[dict[str, Any]] = []
+    if case.fires is not None:
+        rule = next(one for one in rules if one["alert"] == case.alarm)
+        told = {**rule["annotations"], "summary": case.summary}
+        expected = [{"exp_labels": {"source": "pingvas", **case.fires}, "exp_annotations": told}]
+    test = {
+        "rule_files": [str(file)],
+        "evaluation_interval": "15s",
+        "tests": [
+            {
+                "interval": "15s",
+                "input_series": [{"series": name, "values": values} for name, values in case.series.items()],
+                "alert_rule_test": [{"eval_time": case.at, "alertname": case.alarm, "exp_alerts": expected}],
+            }
+        ],
+    }
+    done = promtool("test", "rules", write(tmp_path / "test.yaml", test))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prometheus_accepts_every_rule(groups: list[dict[str, Any]], tmp_path: Path) -> None:
+    done = promtool("check", "rules", write(tmp_path / "rules.yaml", {"groups": groups}))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{sum(len(group['rules']) for group in groups)} rules found" in done.stdout
+
+
+def test_every_alarm_of_prometheus_has_its_rule_and_nobody_elses_has(rules: list[dict[str, Any]]) -> None:
+    assert set(WATCHES) == OWNED
+    assert {rule["alert"] for rule in rules} == OWNED
+    assert {case.alarm for case in CASES if case.fires is not None} == OWNED, "an alarm that no case fires"
+    assert {case.alarm for case in CASES if case.fires is None} == OWNED, "an alarm that no case keeps silent"
+
+
+def test_a_rule_says_where_to_read_what_to_do(rules: list[dict[str, Any]]) -> None:
+    for rule in rules:
+        anchor = f"https://github.com/pingvas/studio/blob/main/docs/alarms.md#{rule['alert']}"
+        assert rule["annotations"]["runbook_url"] == anchor
+        assert rule["annotations"]["summary"] and rule["annotations"]["description"]
+
+
+def test_what_belongs_to_an_environment_is_watched_in_each_with_its_own_severity(rules: list[dict[str, Any]]) -> None:
+    for name in ("queue-length", "queue-wait", "workers-missing"):
+        found = {rule["labels"]["environment"]: rule for rule in rules if rule["alert"] == name}
+        assert set(found) == {one.name for one in CLUSTER_ENVIRONMENTS}
+        for environment in CLUSTER_ENVIRONMENTS:
+            assert found[environment.name]["labels"]["severity"] == ALARMS[name].severity_in(environment.name)
+            others = {one.name for one in CLUSTER_ENVIRONMENTS} - {environment.name}
+            assert not any(f'"{other}"' in found[environment.name]["expr"] for other in others)
+
+
+def test_rules_ask_for_metrics_and_labels_that_exist(rules: list[dict[str, Any]]) -> None:
+    """A rule about a metric that nobody exports never fires, and nobody sees that it does not."""
+    known = {**OTHERS, **own()}
+    for rule in rules:
+        metrics = asked(rule["expr"])
+        assert metrics, rule["expr"]
+        for metric, labels in metrics.items():
+            assert metric in known, f"{rule['alert']}: nobody exports {metric}"
+            assert labels <= known[metric], f"{rule['alert']}: {metric} has no {labels - known[metric]}"
+        assert grouped(rule["expr"]) <= set().union(*(known[metric] for metric in metrics)), rule["alert"]
+        assert any(metric.startswith(ALARMS[rule["alert"]].metric) for metric in metrics), rule["alert"]
+
+
+def test_missing_workers_are_no_alarm_while_a_cold_node_may_still_come() -> None:
+    assert ALARMS["workers-missing"].evaluation > 2 * COLD_START.total
