@@ -93,3 +93,30 @@ def test_every_binding_names_a_role_that_exists(manifests: Manifests, rights: Ri
         known = (reference["kind"], home, reference["name"]) in rights.roles
         assert known or reference["name"].startswith("system:"), str(one)
         assert len(manifests.of(one.kind, namespace=one.namespace, name=one.name)) == 1
+
+
+def test_no_service_account_of_an_environment_has_rights_outside_it(manifests: Manifests, rights: Rights) -> None:
+    accounts = [one for one in manifests.of("ServiceAccount") if one.namespace in ("dev", "prod")]
+    assert {one.namespace for one in accounts} == {"dev", "prod"}
+    for one in accounts:
+        who = Who(name=f"system:serviceaccount:{one.namespace}:{one.name}", groups=("system:authenticated",))
+        for namespace in {None, *NAMESPACES, "monitoring", "kube-system"} - {one.namespace}:
+            assert rights.rules(who, namespace) == [], f"{one} in {namespace}"
+
+
+def test_of_an_environments_accounts_the_worker_alone_talks_to_the_api_server_and_of_pods_alone(
+    manifests: Manifests, rights: Rights
+) -> None:
+    for one in manifests.of("ServiceAccount"):
+        if one.namespace not in ("dev", "prod"):
+            continue
+        who = Who(name=f"system:serviceaccount:{one.namespace}:{one.name}")
+        found = rights.rules(who, one.namespace)
+        if one.name != "gpu-worker":
+            assert found == [], str(one)
+            continue
+        assert rights.may(who, "patch", "pods", namespace=one.namespace, name="any")
+        for rule in found:
+            assert rule["apiGroups"] == [""]
+            assert rule["resources"] == ["pods"]
+            assert set(rule["verbs"]) <= {"get", "patch"}
