@@ -7,7 +7,7 @@ newer. A version moves by a change here, which is one line of a diff in gitops/ 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from types import MappingProxyType
 
@@ -22,21 +22,20 @@ class Wave(IntEnum):
     GROUND = 1
     """Namespaces, priority classes, admission."""
     CRDS = 2
-    """Kinds that others' manifests name, and ArgoCD itself."""
+    """Kinds that others' manifests name, ArgoCD itself, and the guard rails of the environments."""
     NODES = 3
     """Karpenter, on system nodes."""
     POOLS = 4
     """What Karpenter starts nodes for; from here on pods need no system node."""
     CONTROLLERS = 5
     SECRETS = 6
-    """Stores and the controllers that read through them."""
+    """Stores and the controllers that read through them: neither is healthy without the other."""
     CUSTOM = 7
     """What is made of the kinds so far: rules, dashboards, secrets of the next wave, the database's roles."""
     SERVICES = 8
     """Monitoring, backup, the runners' controller."""
     RUNNERS = 9
-    ENVIRONMENTS = 10
-    APPLICATIONS = 11
+    APPLICATIONS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,29 +83,29 @@ class Chart:
 _KARPENTER = "1.14.1"
 _RUNNERS = "0.14.2"
 _RUNNERS_REPOSITORY = "oci://ghcr.io/actions/actions-runner-controller-charts"
-_SHARED = "external-secrets-shared"
+SHARED = "external-secrets-shared"
 
 
 def _external_secrets() -> tuple[Chart, ...]:
     """A release a store: with Pod Identity the credentials are the pod's, so one controller would have every store's.
 
-    The shared one installs the kinds and the webhook for all.
+    One more has the definitions alone, for stores and controllers come together; `SHARED` has the webhook for all.
     """
     accounts = [one.service_account for one in WORKLOADS.values() if one.namespace == "external-secrets"]
-    return tuple(
-        Chart(
-            name=account,
-            repository="https://charts.external-secrets.io",
-            chart="external-secrets",
-            version="2.9.0",
-            app_version="v2.9.0",
-            namespace="external-secrets",
-            wave=Wave.CONTROLLERS if account == _SHARED else Wave.SECRETS,
-            accounts=(account,),
-            brings=("external-secrets.io", "generators.external-secrets.io") if account == _SHARED else (),
-        )
-        for account in accounts
+    definitions = Chart(
+        name="external-secrets-crds",
+        repository="https://charts.external-secrets.io",
+        chart="external-secrets",
+        version="2.9.0",
+        app_version="v2.9.0",
+        namespace="external-secrets",
+        wave=Wave.CRDS,
+        brings=("external-secrets.io", "generators.external-secrets.io"),
     )
+    releases = (
+        replace(definitions, name=account, wave=Wave.SECRETS, accounts=(account,), brings=()) for account in accounts
+    )
+    return (definitions, *releases)
 
 
 def secret_namespaces() -> Mapping[str, str]:
@@ -116,7 +115,7 @@ def secret_namespaces() -> Mapping[str, str]:
     'monitoring'
     """
     environments = {f"external-secrets-{one.name}": one.namespace for one in CLUSTER_ENVIRONMENTS}
-    return MappingProxyType({**environments, _SHARED: "monitoring", "external-secrets-bootstrap": "bootstrap"})
+    return MappingProxyType({**environments, SHARED: "monitoring", "external-secrets-bootstrap": "bootstrap"})
 
 
 _ALL = (

@@ -6,15 +6,14 @@ from k8s_charts.facts import Facts
 from k8s_charts.folder import Folder, GitOps
 from k8s_charts.values import argo_cd, backup, controllers, runners, secrets
 
-DEFINITIONS = ("prometheus-operator-crds", "karpenter-crd")
-"""Charts of nothing but custom resource definitions, which are taken as they are."""
-
 
 def values(facts: Facts) -> dict[str, Values]:
     """By release; monitoring's charts are in `k8s_charts.monitoring`."""
     return {
         "argo-cd": argo_cd.values(),
-        **{name: {} for name in DEFINITIONS},
+        "prometheus-operator-crds": {},
+        "karpenter-crd": {},
+        "external-secrets-crds": secrets.definitions(),
         "karpenter": controllers.karpenter(facts),
         "aws-load-balancer-controller": controllers.load_balancer_controller(facts),
         "keda": controllers.keda(),

@@ -18,6 +18,7 @@ from blueprint.rules import demand
 from blueprint.services import SERVICES
 from k8s_charts import projects
 from k8s_charts.components.argocd import (
+    IGNORE_HEALTH,
     NAMESPACE,
     SYNC_OPTIONS,
     Application,
@@ -101,8 +102,10 @@ IGNORED: Mapping[str, tuple[Ignored, ...]] = MappingProxyType(
     }
 )
 """By chart, what controllers write into objects that the chart makes."""
-BROUGHT_APART = MappingProxyType({"karpenter": "karpenter-crd", "kube-prometheus-stack": "prometheus-operator-crds"})
-"""Charts whose own copy of the definitions is skipped, and the chart that brings them instead."""
+DEFINITIONS_APART = ("karpenter", "kube-prometheus-stack")
+"""Charts whose own copy of the definitions is skipped, since a chart of its own brings them."""
+DEFINITIONS = ("karpenter-crd", "prometheus-operator-crds", "external-secrets-crds")
+"""Charts of nothing else, which prune nothing: with a definition every object of its kind would go."""
 AUTOMATED_PATCH = """\
 {{- if .automated }}
 spec:
@@ -112,7 +115,10 @@ spec:
       selfHeal: true
 {{- end }}
 """
-KEPT = {SYNC_OPTIONS: "Prune=false"}
+AUTOMATED = Sync(automated=True)
+APART = {SYNC_OPTIONS: "Prune=false", IGNORE_HEALTH: "true"}
+"""Of the application of all others: no deletion in Git takes it away, and the one that manages it, which it waits for,
+does not wait for it in turn."""
 
 
 def add(app: GitOps) -> None:
@@ -130,8 +136,9 @@ def add(app: GitOps) -> None:
         bootstrap,
         ROOT,
         wave=Wave.PROJECTS,
-        spec=_spec(_git(APPLICATIONS, PLATFORM_BRANCH), namespace=NAMESPACE),
-        annotations=KEPT,
+        # Without end: it waits for everything, and nobody would start it again.
+        spec=_spec(_git(APPLICATIONS, PLATFORM_BRANCH), namespace=NAMESPACE, sync=Sync(automated=True, retries=-1)),
+        annotations=APART,
     )
     _folder(applications, BOOTSTRAP, path=BOOTSTRAP, wave=Wave.PROJECTS, namespace=NAMESPACE)
     for chart in charts:
@@ -152,15 +159,9 @@ def _git(path: str, branch: str) -> Source:
 
 
 def _spec(
-    *sources: Source, namespace: str | None, ignored: Sequence[Ignored] = (), prune: bool = True
+    *sources: Source, namespace: str | None, sync: Sync = AUTOMATED, ignored: Sequence[Ignored] = ()
 ) -> dict[str, Any]:
-    return specification(
-        project=projects.PLATFORM,
-        sources=sources,
-        namespace=namespace,
-        sync=Sync(automated=True, prune=prune),
-        ignored=ignored,
-    )
+    return specification(project=projects.PLATFORM, sources=sources, namespace=namespace, sync=sync, ignored=ignored)
 
 
 def _folder(applications: Folder, name: str, *, path: str, wave: Wave, namespace: str | None) -> None:
@@ -168,21 +169,18 @@ def _folder(applications: Folder, name: str, *, path: str, wave: Wave, namespace
 
 
 def _chart(applications: Folder, chart: Chart) -> None:
-    """A chart at its pinned version, with the values that lie in Git beside this application.
-
-    A chart of definitions prunes nothing: with a definition every object of its kind would go.
-    """
+    """A chart at its pinned version, with the values that lie in Git beside this application."""
     helm: dict[str, Any] = {
         "releaseName": chart.release_name,
         "valueFiles": [f"$values/gitops/addons/{chart.name}/values.yaml"],
-        **({"skipCrds": True} if chart.name in BROUGHT_APART else {}),
+        **({"skipCrds": True} if chart.name in DEFINITIONS_APART else {}),
     }
     sources = (
         Source(repository=chart.source, revision=chart.version, chart=chart.chart, helm=helm),
         Source(repository=REPOSITORY_URL, revision=PLATFORM_BRANCH, ref="values"),
     )
-    prune = chart.name not in BROUGHT_APART.values()
-    spec = _spec(*sources, namespace=chart.namespace, ignored=IGNORED.get(chart.name, ()), prune=prune)
+    sync = Sync(automated=True, prune=chart.name not in DEFINITIONS)
+    spec = _spec(*sources, namespace=chart.namespace, sync=sync, ignored=IGNORED.get(chart.name, ()))
     Application(applications, chart.name, wave=chart.wave, spec=spec)
 
 
@@ -195,15 +193,14 @@ def _sets(applications: Folder) -> None:
     ApplicationSet(
         applications,
         "pingvas-environments",
-        wave=Wave.ENVIRONMENTS,
-        # With the platform's rights, since quotas and policies bind an environment: from the reviewed branch alone.
-        generators=[{"list": {"elements": [_element(one.name) for one in CLUSTER_ENVIRONMENTS]}}],
+        wave=Wave.CRDS,
+        generators=[environments],
+        # With the platform's rights, since quotas and policies bind an environment: from the reviewed branch alone,
+        # at once, and before anything that they bind.
         template=_template(
             "{{ .environment }}-environment",
-            project=projects.PLATFORM,
-            source=_git("environments/{{ .environment }}", PLATFORM_BRANCH),
+            spec=_spec(_git("environments/{{ .environment }}", PLATFORM_BRANCH), namespace="{{ .environment }}"),
         ),
-        patch=AUTOMATED_PATCH,
     )
 
 
@@ -213,6 +210,9 @@ def _element(environment: str) -> dict[str, Any]:
 
 
 def _set(applications: Folder, name: str, generator: Mapping[str, Any], app: str) -> None:
+    """Applications of the environments' own rights. Whether one syncs by itself is the patch's: a template has only
+    text."""
+    source = _git(f"overlays/{{{{ .environment }}}}/{app}", "{{ .branch }}")
     ApplicationSet(
         applications,
         name,
@@ -220,26 +220,18 @@ def _set(applications: Folder, name: str, generator: Mapping[str, Any], app: str
         generators=[generator],
         template=_template(
             f"{{{{ .environment }}}}-{app}",
-            project=projects.project("{{ .environment }}"),
-            source=_git(f"overlays/{{{{ .environment }}}}/{app}", "{{ .branch }}"),
+            spec=specification(
+                project=projects.project("{{ .environment }}"),
+                sources=[source],
+                namespace="{{ .environment }}",
+                sync=Sync(automated=False, retries=5),
+                ignored=(REPLICAS, BINDINGS),
+            ),
         ),
         patch=AUTOMATED_PATCH,
     )
 
 
-def _template(name: str, *, project: str, source: Source) -> dict[str, Any]:
-    """One application of an environment. Whether it syncs by itself is the patch's: a template has only text."""
-    return {
-        "metadata": {
-            "name": name,
-            "namespace": NAMESPACE,
-            "labels": {"pingvas.com/environment": "{{ .environment }}"},
-        },
-        "spec": specification(
-            project=project,
-            sources=[source],
-            namespace="{{ .environment }}",
-            sync=Sync(automated=False, retries=5),
-            ignored=(REPLICAS, BINDINGS),
-        ),
-    }
+def _template(name: str, *, spec: Mapping[str, Any]) -> dict[str, Any]:
+    labels = {"pingvas.com/environment": "{{ .environment }}"}
+    return {"metadata": {"name": name, "namespace": NAMESPACE, "labels": labels}, "spec": dict(spec)}

@@ -17,6 +17,7 @@ SERVER = "https://kubernetes.default.svc"
 """The cluster that ArgoCD runs in."""
 WAVE = "argocd.argoproj.io/sync-wave"
 SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
+IGNORE_HEALTH = "argocd.argoproj.io/ignore-healthcheck"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sync:
-    """How an application moves. Seconds; a failed sync is tried `retries` times, twice as late each time.
+    """How an application moves. Seconds; a failed sync is tried `retries` times more (below zero: without end), twice
+    as late each time, and with the newest commit.
 
     Objects are applied server-side: fields of others stay theirs, and large definitions fit. Namespaces are never made
     in passing: one without its Pod Security labels and policies would be open.
@@ -96,6 +98,7 @@ class Sync:
             "syncOptions": list(self.options),
             "retry": {
                 "limit": self.retries,
+                "refresh": True,
                 "backoff": {
                     "duration": f"{self.first_seconds}s",
                     "factor": 2,

@@ -15,6 +15,11 @@ APPLICATION_HEALTH = """\
 hs = {}
 hs.status = "Progressing"
 hs.message = ""
+local annotations = obj.metadata.annotations
+if annotations ~= nil and annotations["argocd.argoproj.io/ignore-healthcheck"] == "true" then
+  hs.status = "Healthy"
+  return hs
+end
 if obj.status ~= nil and obj.status.health ~= nil then
   if obj.status.health.status == "Healthy" or obj.status.health.status == "Degraded" then
     hs.status = obj.status.health.status

@@ -1,29 +1,41 @@
-"""Values of chart external-secrets, a release a store: each reads with its own pod's role, and writes to one namespace.
+"""Values of chart external-secrets: its definitions apart, and a release a store.
 
-What a release may do in Kubernetes lies in platform/secret-stores: the chart's own rights would let every controller
-write every Secret of the cluster.
+Each release reads with its own pod's role and has rights in one namespace alone: the environments' controllers cannot
+touch each other's Secrets. What it needs beyond that namespace lies in platform/secret-stores.
 """
 
-from blueprint.charts import secret_namespaces
+from blueprint.charts import SHARED, secret_namespaces
 from blueprint.components import COMPONENTS
 from k8s_charts.components.helm import Values, container_security, pod_security, resources, selector
 
-SHARED = "external-secrets-shared"
-"""The release that brings the kinds, the webhook that judges them, and the webhook's certificate."""
 UID = 1000
+_NOTHING: Values = {"create": False}
+
+
+def definitions() -> Values:
+    """The kinds and nothing else."""
+    return {
+        "installCRDs": True,
+        "createOperator": False,
+        "rbac": _NOTHING,
+        "serviceAccount": _NOTHING,
+        "webhook": _NOTHING,
+        "certController": _NOTHING,
+    }
 
 
 def external_secrets(release: str) -> Values:
+    """A store's controller; that of `SHARED` brings the webhook that judges every store, and its certificate."""
     of = COMPONENTS[release]
     shared = release == SHARED
     return {
         "fullnameOverride": release,
-        "installCRDs": shared,
+        "installCRDs": False,
         "controllerClass": release.replace("external-secrets", "pingvas"),
         "scopedNamespace": secret_namespaces()[release],
-        # True would switch cluster stores off.
-        "scopedRBAC": False,
-        "rbac": {"create": False},
+        "scopedRBAC": True,
+        # With rights in one namespace the chart switches cluster-wide stores off; of a flag given twice the last holds.
+        "extraArgs": {"enable-cluster-store-reconciler": "true"},
         "serviceAccount": {"create": True, "name": release},
         # Releases in one namespace would share one lease, and all but one sleep.
         "leaderElect": False,
@@ -37,8 +49,8 @@ def external_secrets(release: str) -> Values:
         **_pod(release),
         "serviceMonitor": {"enabled": True},
         "log": {"level": "info", "timeEncoding": "iso8601"},
-        "webhook": {"create": shared, **(_pod("external-secrets-webhook") if shared else {})},
-        "certController": {"create": shared, **(_pod("external-secrets-cert-controller") if shared else {})},
+        "webhook": {"create": True, **_pod("external-secrets-webhook")} if shared else _NOTHING,
+        "certController": {"create": True, **_pod("external-secrets-cert-controller")} if shared else _NOTHING,
     }
 
 

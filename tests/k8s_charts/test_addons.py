@@ -8,13 +8,14 @@ import pytest
 import yaml
 
 from blueprint.addons import ADDONS
-from blueprint.charts import CHARTS, secret_namespaces
+from blueprint.charts import CHARTS, SHARED, secret_namespaces
 from blueprint.cluster import INTERRUPTION_QUEUE, NAME
 from blueprint.components import COMPONENTS
 from blueprint.data import BACKUPS_BUCKET, BUCKETS
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.workloads import WORKLOADS
 from k8s_charts import addons
+from k8s_charts.components.argocd import IGNORE_HEALTH
 from k8s_charts.components.helm import resources, selector
 from k8s_charts.facts import placeholders
 from tests.support.manifests import Manifests
@@ -179,6 +180,7 @@ def test_waves_wait_for_the_health_of_applications() -> None:
     health = VALUES["argo-cd"]["configs"]["cm"]["resource.customizations.health.argoproj.io_Application"]
     assert 'hs.status = "Progressing"' in health
     assert "obj.status.health.status" in health
+    assert f'annotations["{IGNORE_HEALTH}"] == "true"' in health
 
 
 def test_argocd_can_be_installed_where_no_monitor_is_known() -> None:
@@ -186,21 +188,27 @@ def test_argocd_can_be_installed_where_no_monitor_is_known() -> None:
 
 
 def test_every_release_of_external_secrets_serves_one_store_and_one_namespace() -> None:
-    releases = [name for name in VALUES if name.startswith("external-secrets")]
-    assert sorted(releases) == sorted(secret_namespaces())
+    releases = list(secret_namespaces())
     classes, namespaces = set(), set()
     for name in releases:
         values = VALUES[name]
         classes.add(values["controllerClass"])
         namespaces.add(values["scopedNamespace"])
-        assert values["rbac"]["create"] is False
+        assert values["scopedRBAC"] is True, "rights in the whole cluster would let it write every Secret"
+        assert values["extraArgs"]["enable-cluster-store-reconciler"] == "true"
         assert values["leaderElect"] is False
         assert values["serviceAccount"]["name"] == name
+        assert values["installCRDs"] is False
     assert len(classes) == len(namespaces) == len(releases)
-    bringers = [name for name in releases if VALUES[name]["installCRDs"]]
-    assert bringers == [name for name in releases if VALUES[name]["webhook"]["create"]]
-    assert bringers == [name for name in releases if VALUES[name]["certController"]["create"]]
-    assert bringers == [chart.name for chart in CHARTS.values() if chart.name in releases and chart.brings]
+    for part in ("webhook", "certController"):
+        assert [name for name in releases if VALUES[name][part]["create"]] == [SHARED]
+
+
+def test_definitions_of_external_secrets_come_alone() -> None:
+    values = VALUES["external-secrets-crds"]
+    assert values["installCRDs"] is True
+    assert values["createOperator"] is False
+    assert [values[part]["create"] for part in ("rbac", "serviceAccount", "webhook", "certController")] == [False] * 4
 
 
 def test_karpenter_runs_on_system_nodes_and_reads_this_clusters_queue() -> None:

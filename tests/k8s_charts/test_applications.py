@@ -14,8 +14,8 @@ from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.in_cluster import EDGE_AND_CACHE, IN_CLUSTER_CHARTS
 from blueprint.services import SERVICES
 from k8s_charts import tree
-from k8s_charts.argocd import ROOT
-from k8s_charts.components.argocd import WAVE
+from k8s_charts.argocd import DEFINITIONS, ROOT
+from k8s_charts.components.argocd import IGNORE_HEALTH, WAVE
 from k8s_charts.facts import placeholders
 from k8s_charts.main import build
 from tests.support.argocd import Target, expand, refused
@@ -112,11 +112,22 @@ def test_an_environments_applications_stay_in_it(manifests: Manifests, applicati
 
 def test_dev_syncs_itself_from_develop_and_prod_waits_on_main(manifests: Manifests) -> None:
     assert (FOLLOWING["dev"].branch, FOLLOWING["prod"].branch) == ("develop", "main")
-    for applicationset in manifests.of("ApplicationSet"):
-        for body in expand(applicationset.body):
+    for applicationset in ("pingvas-services", "pingvas-workers", "pingvas-migrations"):
+        for body in generated(manifests, applicationset):
             environment = body["metadata"]["labels"]["pingvas.com/environment"]
             automated = body["spec"]["syncPolicy"].get("automated")
             assert automated == ({"prune": True, "selfHeal": True} if environment == "dev" else None), body["metadata"]
+
+
+def test_guard_rails_of_both_environments_are_there_before_what_they_bind(manifests: Manifests) -> None:
+    for body in generated(manifests, "pingvas-environments"):
+        assert body["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
+        assert {target.kind for target in targets(manifests, body)} >= {"ResourceQuota", "NetworkPolicy"}
+    waves = {body["metadata"]["name"]: wave for body, wave in everything(manifests)}
+    for name, wave in waves.items():
+        environment, _, app = name.partition("-")
+        if environment in ENVIRONMENTS and app != "environment":
+            assert wave > waves[f"{environment}-environment"], name
 
 
 def test_what_has_the_platforms_rights_comes_from_the_reviewed_branch(manifests: Manifests) -> None:
@@ -203,7 +214,10 @@ def test_nodes_for_pods_of_the_general_pool_come_before_those_pods(manifests: Ma
     assert waves["karpenter-crd"] < waves["karpenter"] < waves["platform-karpenter"]
     # What runs before there is a pool selects system nodes or has no pods.
     early = {name for name, wave in waves.items() if name in EVERY_CHART and wave <= waves["platform-karpenter"]}
-    assert early == {"argo-cd", "karpenter", "karpenter-crd", "prometheus-operator-crds"}
+    assert early == {"argo-cd", "karpenter", *DEFINITIONS}
+    for name in DEFINITIONS:
+        (body,) = [one for one in statics(manifests) if one["metadata"]["name"] == name]
+        assert body["spec"]["syncPolicy"]["automated"]["prune"] is False
 
 
 def test_every_application_is_applied_server_side_into_namespaces_that_exist(manifests: Manifests) -> None:
@@ -211,7 +225,8 @@ def test_every_application_is_applied_server_side_into_namespaces_that_exist(man
         options = body["spec"]["syncPolicy"]["syncOptions"]
         assert "ServerSideApply=true" in options
         assert "CreateNamespace=false" in options
-        assert body["spec"]["syncPolicy"]["retry"]["limit"] > 0
+        assert body["spec"]["syncPolicy"]["retry"]["limit"] != 0
+        assert body["spec"]["syncPolicy"]["retry"]["refresh"] is True
 
 
 def test_removing_an_application_takes_nothing_down(manifests: Manifests) -> None:
@@ -237,6 +252,8 @@ def test_bootstrap_brings_the_projects_and_the_one_application_that_brings_all_o
     (root,) = [body for body in statics(manifests) if body["metadata"]["name"] == ROOT]
     assert folder(root) == "argocd"
     assert root["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Prune=false"
+    assert root["metadata"]["annotations"][IGNORE_HEALTH] == "true", "it would wait for itself"
+    assert root["spec"]["syncPolicy"]["retry"]["limit"] < 0
     assert {one.kind for one in manifests.built("argocd")} == {"Application", "ApplicationSet"}
 
 
