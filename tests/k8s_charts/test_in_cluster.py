@@ -138,7 +138,7 @@ def test_keda_is_sent_to_the_same_redis() -> None:
     assert redis_trigger(placeholders(), PROD, key="q", length=1) == {
         "type": "redis",
         "metadata": {
-            "address": "redis-prod-primary.placeholder.invalid:6379",
+            "address": "redis-prod.placeholder.invalid:6379",
             "enableTLS": "true",
             "listName": "q",
             "listLength": "1",
