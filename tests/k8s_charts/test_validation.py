@@ -140,6 +140,7 @@ CHECKOV_WAIVED: dict[tuple[str, str], str] = {
     ("CKV_K8S_8", _PLUGIN): "it has no port; it ends by itself when the kubelet's socket goes, and is restarted",
     ("CKV_K8S_9", _PLUGIN): "nothing is sent to it: the kubelet learns of GPUs by its registration",
     ("CKV_K8S_11", _PLUGIN): "a limit would delay the registration that every GPU pod waits for",
+    ("CKV_K8S_11", ".gpu-worker"): "it is alone on its node but for DaemonSets: a limit would idle cores that it has",
     ("CKV_K8S_23", _PLUGIN): "the kubelet's device-plugin socket belongs to root",
 }
 """Findings of checkov that are as they must be, by check and a part of the resource's name, with the reason."""
