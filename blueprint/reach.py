@@ -28,8 +28,6 @@ from blueprint.worker import WORKER
 from blueprint.workloads import WORKLOADS
 
 ANY = "any"
-MAIL_PORT = 587
-"""Mail is handed over with STARTTLS (RFC 6409)."""
 ARGOCD_PORT = 8080
 """Where argocd-server's container listens."""
 PROMETHEUS = MappingProxyType({"app.kubernetes.io/name": "prometheus"})
@@ -55,7 +53,6 @@ class Opening:
     webhooks: tuple[int, ...] = ()
     api_server: bool = True
     https: bool = False
-    mail: bool = False
     identity: bool = False
     postgres: bool = False
     redis: bool = False
@@ -71,7 +68,7 @@ CLOSED: Mapping[str, Opening] = MappingProxyType(
         "external-secrets": Opening(webhooks=(10250,), https=True, identity=True),
         "karpenter": Opening(neighbours=False, https=True, identity=True),
         "keda": Opening(webhooks=(6443, 9443), redis=True),
-        "monitoring": Opening(webhooks=(10250,), https=True, mail=True, identity=True, nodes=True),
+        "monitoring": Opening(https=True, identity=True, nodes=True),
         "velero": Opening(neighbours=False, https=True, identity=True),
     }
 )
@@ -183,8 +180,6 @@ def _shared(name: str, opening: Opening, interface_endpoints: bool) -> Iterator[
         yield Allowed(pods, ("internet",), _tcp(HTTPS_PORT), "AWS's APIs, Git, charts")
         if interface_endpoints:
             yield Allowed(pods, ("data-subnets",), _tcp(HTTPS_PORT), "interface endpoints")
-    if opening.mail:
-        yield Allowed(pods, ("internet",), _tcp(MAIL_PORT), "alarms by mail")
     if opening.identity:
         yield Allowed(pods, ("pod-identity-agent",), _tcp(HTTP_PORT), "the role of one's own service account")
     if opening.postgres:

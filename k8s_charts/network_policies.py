@@ -18,7 +18,7 @@ from blueprint.network import (
     REDIS_PORT,
     check,
 )
-from blueprint.reach import ARGOCD_PORT, ARGOCD_SERVER, CLOSED, DNS_PODS, MAIL_PORT, PROMETHEUS, Opening
+from blueprint.reach import ARGOCD_PORT, ARGOCD_SERVER, CLOSED, DNS_PODS, PROMETHEUS, Opening
 from blueprint.services import SERVICES
 from blueprint.worker import WORKER
 from blueprint.workloads import WORKLOADS
@@ -39,7 +39,6 @@ from k8s_charts.folder import Folder, GitOps
 _DATA = NETWORK.tier("data")
 DNS = Rule(pods_of("kube-system", DNS_PODS), (*udp(DNS_PORT), *tcp(DNS_PORT)))
 INTERNET = Rule(addresses(EVERYWHERE, without=PRIVATE_RANGES), tcp(HTTPS_PORT))
-MAIL = Rule(addresses(EVERYWHERE, without=PRIVATE_RANGES), tcp(MAIL_PORT))
 POSTGRES = Rule(addresses(*_DATA), tcp(POSTGRES_PORT))
 REDIS = Rule(addresses(*_DATA), tcp(REDIS_PORT))
 INTERFACE_ENDPOINTS = Rule(addresses(*_DATA), tcp(HTTPS_PORT))
@@ -111,7 +110,6 @@ def _out(app: GitOps, opening: Opening) -> list[Rule]:
             (opening.api_server, API_SERVER),
             (opening.https, INTERNET),
             (opening.https and app.facts.interface_endpoints, INTERFACE_ENDPOINTS),
-            (opening.mail, MAIL),
             (opening.identity, POD_IDENTITY),
             (opening.postgres, POSTGRES),
             (opening.redis, REDIS),

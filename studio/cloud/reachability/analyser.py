@@ -7,7 +7,6 @@ pods and to addresses; `matrix` puts the two together for pods that have address
 import re
 import subprocess
 import tempfile
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -24,7 +23,7 @@ from studio.cloud.reachability.ports import ANY, FIRST, LAST, NONE, Ports
 
 _LINE = re.compile(r"(\S+) => (\S+) : (.+)")
 _PART = re.compile(r"\{protocols:([A-Z0-9, -]+?)(?:,dst_ports:([0-9,-]+))?\}")
-_FIRST_ADDRESS = re.compile(r"(\d+\.\d+\.\d+\.\d+)(?:-(\d+\.\d+\.\d+\.\d+))?")
+_RANGE = re.compile(r"(\d+\.\d+\.\d+\.\d+)(?:-(\d+\.\d+\.\d+\.\d+))?")
 
 
 class AnalyserError(RuntimeError):
@@ -55,25 +54,26 @@ class Analyser:
 
 
 class Answers:
-    """What one run said about one direction, from the view of the end whose policies were asked."""
+    """What one run said about one direction, from the view of the end whose policies were asked.
+
+    It may say something of a pair in several lines, one a protocol.
+    """
 
     def __init__(self, direction: Direction, lines: list[tuple[str, str, Ports]]) -> None:
         self.pods: dict[tuple[str, str], Ports] = {}
-        ranges: dict[str, list[tuple[int, int, Ports]]] = {}
+        self._ranges: dict[str, list[tuple[int, int, Ports]]] = {}
         for source, target, ports in lines:
             pod, peer = (source, target) if direction == "egress" else (target, source)
-            found = _FIRST_ADDRESS.fullmatch(peer)
+            found = _RANGE.fullmatch(peer)
             if found:
-                first = int(IPv4Address(found[1]))
-                ranges.setdefault(pod, []).append((first, int(IPv4Address(found[2] or found[1])), ports))
+                first, last = (int(IPv4Address(one)) for one in (found[1], found[2] or found[1]))
+                self._ranges.setdefault(pod, []).append((first, last, ports))
             else:
-                self.pods[pod, peer] = ports
-        self._ranges = {pod: sorted(parts, key=lambda one: one[:2]) for pod, parts in ranges.items()}
+                self.pods[pod, peer] = self.pods.get((pod, peer), NONE) | ports
 
     def of(self, pod: str, address: IPv4Address) -> Ports:
-        parts = self._ranges.get(pod, [])
-        at = bisect_right(parts, int(address), key=lambda one: one[0]) - 1
-        return parts[at][2] if at >= 0 and parts[at][1] >= int(address) else NONE
+        parts = self._ranges.get(pod, ())
+        return Ports.union(ports for first, last, ports in parts if first <= int(address) <= last)
 
 
 def run(estate: Estate, policies: list[Mapping[str, Any]]) -> list[tuple[str, str, Ports]]:
@@ -102,7 +102,9 @@ def run(estate: Estate, policies: list[Mapping[str, Any]]) -> list[tuple[str, st
 
 def _read(text: str) -> Iterator[tuple[str, str, Ports]]:
     for line in text.splitlines():
-        if not line or line.startswith(("global:", "Total run time:", "final ", "query")):
+        if not line or line.startswith(
+            ("global:", "Total run time:", "Warning: Missing named port", "Warning: Named ports ")
+        ):
             continue
         found = _LINE.fullmatch(line.strip())
         if not found:

@@ -140,10 +140,10 @@ def synthesized() -> list[dict[str, Any]]:
     """Every object of a fresh synthesis of this checkout."""
     from k8s_charts import tree
     from k8s_charts.facts import load
-    from k8s_charts.main import GITOPS, build
+    from k8s_charts.main import GITOPS, build, files
 
     with tempfile.TemporaryDirectory() as folder:
-        tree.write(Path(folder), build(load(GITOPS)).files())
+        tree.write(Path(folder), files(build(load(GITOPS))))
         return rendered(Path(folder))
 
 
