@@ -28,7 +28,10 @@ def rules(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Series as promtool writes them, a sample each 15 s, and what fires `at` that time: labels and the summary."""
+    """Series as promtool writes them, a sample each 15 s, and what fires `at` that time: labels and the summary.
+
+    `every` is how often rules are evaluated.
+    """
 
     what: str
     alarm: str
@@ -36,6 +39,7 @@ class Case:
     at: str
     fires: dict[str, str] | None = None
     summary: str = ""
+    every: str = "15s"
 
 
 def quota(namespace: str, used: float, hard: float) -> dict[str, str]:
@@ -174,7 +178,7 @@ CASES = (
         },
         summary="c of dev/p restarted 6 times",
     ),
-    Case(what="five restarts in ten minutes", alarm="pod-restarts", series=restarts(5), at="10m"),
+    Case(what="five restarts in ten minutes", alarm="pod-restarts", series=restarts(5), at="10m20s", every="20s"),
     Case(what="six restarts, an hour ago", alarm="pod-restarts", series=restarts(6), at="22m"),
     Case(
         what="a node at 81 % for five minutes",
@@ -234,7 +238,7 @@ def test_an_alarm_fires_at_the_documents_figures_and_not_below(
         expected = [{"exp_labels": {"source": "pingvas", **case.fires}, "exp_annotations": told}]
     test = {
         "rule_files": [str(file)],
-        "evaluation_interval": "15s",
+        "evaluation_interval": case.every,
         "tests": [
             {
                 "interval": "15s",
