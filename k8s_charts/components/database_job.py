@@ -105,6 +105,7 @@ class DatabaseJob:
                 k8s.Container(
                     name=self.name,
                     image=self.image,
+                    image_pull_policy="IfNotPresent",
                     command=list(self.command),
                     env=[k8s.EnvVar(name=name, value=value) for name, value in sorted(self.variables.items())] or None,
                     security_context=pods.container_security(),

@@ -268,6 +268,8 @@ class WebService(Construct):
         return k8s.Container(
             name=shape.name,
             image=own.image if own else shape.name,
+            # Tags never move, so a node that has the image starts the pod though the registry is away.
+            image_pull_policy="IfNotPresent",
             ports=[k8s.ContainerPort(name=PORT, container_port=shape.service.port, protocol="TCP")],
             env_from=[k8s.EnvFromSource(config_map_ref=k8s.ConfigMapEnvSource(name=shape.name))],
             env=[
