@@ -12,7 +12,7 @@ from blueprint.components import Place
 from blueprint.instances import InstanceType
 from blueprint.limits import Check, Nodes
 from blueprint.loads import PLAN, Load, Plan, loads
-from blueprint.packing import least
+from blueprint.packing import least, pack
 from blueprint.rules import RuleError
 
 UNITS = {"cpu": "m", "memory": " MiB", "pods": " pods", "gpu": " GPU"}
@@ -108,6 +108,7 @@ def _nodes(plan: Plan, every: Sequence[Load]) -> Iterable[Nodes]:
             if place == "gpu":
                 count, most = plan.gpu.gpu // one.gpu, one.gpu // plan.worker.gpu
             else:
-                packed = least(pods, room(one, place, plan.components))
+                way = least if place == "system" else pack
+                packed = way(pods, room(one, place, plan.components))
                 count, most = len(packed), max(map(len, packed))
             yield Nodes(place, pool, one, count, most + daemon)

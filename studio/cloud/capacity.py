@@ -12,6 +12,8 @@ from studio.errors import UsageError
 
 GPUS = "cluster.gpu-workers.gpu"
 """The one number that the pool's cores and memory follow."""
+COUNTS, MOST = ("replicas", "maximum", "minimum", "desired"), 200
+"""Numbers of pods or nodes: packing takes longer with each."""
 
 
 def changed(settings: Sequence[str], plan: Plan = PLAN) -> Plan:
@@ -68,7 +70,12 @@ def _replaced(holder: Any, path: Sequence[str], name: str, text: str) -> Any:
         return replace(holder, **{path[0]: _replaced(value, path[1:], name, text)})
     if len(path) > 1:
         raise UsageError(f"--set {name}: {path[0]} is a number.")
-    return replace(holder, **{path[0]: _number(name, text, value)})
+    number = _number(name, text, value)
+    if path[0] in COUNTS and number > MOST:
+        raise UsageError(f"--set {name}={text}: more than {MOST:,} are not tried.")
+    if name == "worker.gpu" and number < 1:
+        raise UsageError(f"--set {name}={text}: a worker has a GPU.")
+    return replace(holder, **{path[0]: number})
 
 
 def _counts(value: object) -> bool:

@@ -117,6 +117,8 @@ def test_every_number_that_a_failure_names_can_be_tried() -> None:
         ("environments.prod.host=1", "no such number"),
         ("moon.phase=1", "no such number"),
         ("cluster.general.types=1", "no such number"),
+        ("components.prometheus.replicas=201", "more than 200 are not tried"),
+        ("worker.gpu=0", "a worker has a GPU"),
     ],
 )
 def test_a_number_that_is_none_is_wrong_usage(pair: str, says: str, capsys: Captured) -> None:
