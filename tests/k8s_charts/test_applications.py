@@ -18,10 +18,12 @@ from k8s_charts.argocd import DEFINITIONS, ROOT
 from k8s_charts.components.argocd import IGNORE_HEALTH, WAVE
 from k8s_charts.facts import placeholders
 from k8s_charts.main import build
+from studio.home import PROJECT
 from tests.support.argocd import Target, expand, refused
 from tests.support.manifests import Manifests
 
 ENVIRONMENTS = tuple(one.name for one in CLUSTER_ENVIRONMENTS)
+DOCS = PROJECT / "docs" / "kubernetes" / "gitops.md"
 EVERY_CHART = {chart.name: chart for chart in (*CHARTS.values(), *IN_CLUSTER_CHARTS)}
 
 
@@ -272,3 +274,14 @@ def test_nobody_but_the_autoscaler_sets_replicas(manifests: Manifests) -> None:
             }
             assert ("Deployment", "/spec/replicas") in ignored
             assert "RespectIgnoreDifferences=true" in body["spec"]["syncPolicy"]["syncOptions"]
+
+
+def test_the_table_of_waves_in_the_docs_is_the_one_that_is_applied(manifests: Manifests) -> None:
+    if any(folder.path.startswith("in-cluster/") for folder in manifests.app.folders()):
+        pytest.skip("the table is of the default")
+    waves: dict[int, set[str]] = {}
+    for one in (*manifests.of("Application"), *manifests.of("ApplicationSet")):
+        if one.name != ROOT:
+            waves.setdefault(int(one.body["metadata"]["annotations"][WAVE]), set()).add(one.name)
+    rows = re.findall(r"^\| (\d+) \| (`.*`) \|$", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {int(wave): set(re.findall(r"`([^`]+)`", names_)) for wave, names_ in rows} == waves
