@@ -357,6 +357,20 @@ _OPERATION = (
 
 _CLUSTER = (
     Alarm(
+        name="prometheus-silent",
+        severity="warning",
+        owner="cloudwatch",
+        namespace="AWS/SNS",
+        metric="NumberOfMessagesPublished",
+        statistic="Sum",
+        threshold=1,
+        comparison="LessThanThreshold",
+        period=5 * MINUTE,
+        evaluation=15 * MINUTE,
+        missing="breaching",
+        reason="Prometheus or Alertmanager gives no sign of life, and their alarms none either; also before they run",
+    ),
+    Alarm(
         name="workers-missing",
         severity="critical",
         owner="prometheus",

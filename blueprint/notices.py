@@ -15,6 +15,9 @@ RUNBOOK = "docs/alarms.md"
 TOPICS_KEY_ALIAS = "alias/pingvas/topics"
 """Of the key that the topics are encrypted with."""
 
+HEARTBEAT_TOPIC = "pingvas-heartbeat"
+"""What Alertmanager publishes to while it and Prometheus live; nobody hears it, CloudWatch counts it."""
+
 
 def topic(severity: Severity) -> str:
     """The name of a severity's SNS topic.

@@ -133,6 +133,7 @@ class ObservabilityStack(PlatformStack):
         for severity in ("critical", "info"):
             name = self.topics.topics[severity].attr_topic_name
             self.alarms.metric("undelivered", {"TopicName": name}, of=severity)
+        self.alarms.metric("prometheus-silent", {"TopicName": self.topics.heartbeat.attr_topic_name})
         root = ALARMS["root-use"]
         logs.CfnMetricFilter(
             self,

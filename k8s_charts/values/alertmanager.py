@@ -5,12 +5,12 @@ is told by two systems and no key of PagerDuty or Slack is in the cluster. Pod I
 """
 
 from blueprint.monitoring import ENDED_KEPT_SECONDS, REPEAT_HOURS
-from blueprint.notices import RECEIVERS, SEVERITIES, Severity, topic
+from blueprint.notices import HEARTBEAT_TOPIC, RECEIVERS, SEVERITIES, Severity, topic
 from k8s_charts.components.helm import Values
 from k8s_charts.facts import Facts
 from k8s_charts.rules import OWN
 
-NOBODY = "nobody"
+NOBODY, HEARTBEAT = "nobody", "heartbeat"
 _FILE = "pingvas.tmpl"
 _QUOTED = 'printf "%q" | reReplaceAll "^\\"|\\"$" ""'
 """A text as it stands inside a JSON string: Go's quotes are JSON's for whatever a sentence holds."""
@@ -72,14 +72,25 @@ def config(facts: Facts) -> Values:
             "group_interval": "5m",
             "repeat_interval": f"{REPEAT_HOURS}h",
             "routes": [
-                {"receiver": NOBODY, "matchers": ['alertname =~ "Watchdog|InfoInhibitor"']},
+                # always on: CloudWatch counts its messages, and their absence is the alarm prometheus-silent
+                {
+                    "receiver": HEARTBEAT,
+                    "matchers": ["alertname = Watchdog"],
+                    "group_interval": "1m",
+                    "repeat_interval": "2m",
+                },
+                {"receiver": NOBODY, "matchers": ["alertname = InfoInhibitor"]},
                 *({"receiver": one, "matchers": [f"severity = {one}"]} for one in ("critical", "warning")),
                 # a chart's own "info" alerts only say what else was going on
                 {"receiver": "info", "matchers": ["severity = info", f"source = {OWN}"]},
                 {"receiver": NOBODY, "matchers": ["severity = info"]},
             ],
         },
-        "receivers": [{"name": NOBODY}, *(_receiver(one, facts) for one in SEVERITIES)],
+        "receivers": [
+            {"name": NOBODY},
+            {"name": HEARTBEAT, "sns_configs": [_sns(HEARTBEAT_TOPIC, "pingvas.title", facts)]},
+            *(_receiver(one, facts) for one in SEVERITIES),
+        ],
         "templates": [f"/etc/alertmanager/config/{_FILE}"],
     }
 
@@ -88,16 +99,14 @@ def _receiver(severity: Severity, facts: Facts) -> Values:
     forms = ["pingvas.text" if RECEIVERS[severity] == ("email",) else "pingvas.chat"]
     if "pagerduty" in RECEIVERS[severity]:
         forms.append("pingvas.cloudwatch")
+    return {"name": severity, "sns_configs": [_sns(topic(severity), form, facts) for form in forms]}
+
+
+def _sns(name: str, form: str, facts: Facts) -> Values:
     return {
-        "name": severity,
-        "sns_configs": [
-            {
-                "topic_arn": f"arn:aws:sns:{facts.region}:{facts.account}:{topic(severity)}",
-                "sigv4": {"region": facts.region},
-                "subject": '{{ template "pingvas.title" . }}',
-                "message": f'{{{{ template "{form}" . }}}}',
-                "send_resolved": True,
-            }
-            for form in forms
-        ],
+        "topic_arn": f"arn:aws:sns:{facts.region}:{facts.account}:{name}",
+        "sigv4": {"region": facts.region},
+        "subject": '{{ template "pingvas.title" . }}',
+        "message": f'{{{{ template "{form}" . }}}}',
+        "send_resolved": True,
     }

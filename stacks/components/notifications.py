@@ -13,7 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from blueprint.finance import TEAM_EMAIL
-from blueprint.notices import RECEIVERS, SEVERITIES, TOPICS_KEY_ALIAS, Severity, topic
+from blueprint.notices import HEARTBEAT_TOPIC, RECEIVERS, SEVERITIES, TOPICS_KEY_ALIAS, Severity, topic
 from blueprint.secrets import SECRETS
 from stacks.components.excuse import excuse
 from stacks.components.statements import Statement, allow, deny, document
@@ -69,7 +69,8 @@ class Receivers:
 
 
 class Topics(Construct):
-    """The topics `critical`, `warning` and `info` (`arns`), their key, their subscriptions and the dead letters.
+    """The topics `critical`, `warning` and `info` (`arns`), their key, their subscriptions and the dead letters;
+    and `heartbeat`, which nobody hears: its messages are Prometheus' sign of life.
 
     The key is the platform's own: CloudWatch alarms cannot publish to a topic under `alias/aws/sns`.
     """
@@ -89,6 +90,19 @@ class Topics(Construct):
             for one in SEVERITIES
         }
         self.arns: dict[Severity, str] = {one: topic.ref for one, topic in self.topics.items()}
+        self.heartbeat = sns.CfnTopic(
+            self,
+            "Heartbeat",
+            topic_name=HEARTBEAT_TOPIC,
+            display_name="Pingvas heartbeat",
+            kms_master_key_id=self.key,
+        )
+        sns.CfnTopicPolicy(
+            self,
+            "HeartbeatPolicy",
+            topics=[self.heartbeat.ref],
+            policy_document=document(_tls_only("sns:Publish", self.heartbeat.ref)),
+        )
         self.dead_letters = sqs.CfnQueue(
             self, "DeadLetters", sqs_managed_sse_enabled=True, message_retention_period=14 * 24 * 3600
         )

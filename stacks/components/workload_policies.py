@@ -9,7 +9,7 @@ from blueprint.cluster import CONTAINER_LOG_GROUP, CONTAINER_LOG_PREFIX, OWNED_T
 from blueprint.data import BACKUPS_BUCKET, IMAGE_PREFIX, LOGS_BUCKET, MODELS_BUCKET, image_bucket
 from blueprint.edge import target_group
 from blueprint.environments import CLUSTER_ENVIRONMENTS
-from blueprint.notices import SEVERITIES, TOPICS_KEY_ALIAS, topic
+from blueprint.notices import HEARTBEAT_TOPIC, SEVERITIES, TOPICS_KEY_ALIAS, topic
 from blueprint.secrets import DATABASE_SECRETS
 from blueprint.secrets import PREFIX as SECRETS_PREFIX
 from blueprint.services import SERVICES
@@ -217,7 +217,7 @@ def _alarms(at: Resources) -> list[Allow]:
         Allow(
             sid="PublishAlarms",
             actions=["sns:Publish"],
-            resources=[at.here.arn("sns", topic(one)) for one in SEVERITIES],
+            resources=[at.here.arn("sns", name) for name in (*map(topic, SEVERITIES), HEARTBEAT_TOPIC)],
         ),
         Allow(
             sid="EncryptAlarms",

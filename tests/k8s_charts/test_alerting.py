@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from blueprint.notices import RECEIVERS, SEVERITIES, topic
+from blueprint.alarms import ALARMS
+from blueprint.notices import HEARTBEAT_TOPIC, RECEIVERS, SEVERITIES, topic
 from k8s_charts.facts import placeholders
 from k8s_charts.folder import GitOps
 from k8s_charts.main import files
@@ -36,7 +37,7 @@ ROUTES = [
     ({"alertname": "queue-length", "severity": "warning", "environment": "prod", "source": "pingvas"}, "warning"),
     ({"alertname": "any", "severity": "info", "source": "pingvas"}, "info"),
     ({"alertname": "CPUThrottlingHigh", "severity": "info"}, "nobody"),
-    ({"alertname": "Watchdog", "severity": "none"}, "nobody"),
+    ({"alertname": "Watchdog", "severity": "none"}, "heartbeat"),
     ({"alertname": "InfoInhibitor", "severity": "none"}, "nobody"),
     ({"alertname": "KubeNodeNotReady", "severity": "warning"}, "warning"),
     ({"alertname": "of a severity that nobody knows", "severity": "odd"}, "warning"),
@@ -67,9 +68,18 @@ def test_alertmanager_accepts_its_configuration_and_its_templates(stack: dict[st
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_sign_of_life_comes_in_every_period_that_cloudwatch_counts(stack: dict[str, Any]) -> None:
+    (route,) = [one for one in stack["alertmanager"]["config"]["route"]["routes"] if one["receiver"] == "heartbeat"]
+    minutes = int(route["repeat_interval"].removesuffix("m")) + int(route["group_interval"].removesuffix("m"))
+    assert minutes * 60 < ALARMS["prometheus-silent"].period
+    assert stack["defaultRules"]["rules"].get("general", True), "the chart's Watchdog is the sign"
+    assert "Watchdog" not in stack["defaultRules"]["disabled"]
+
+
 def test_each_severity_is_published_to_its_topic(stack: dict[str, Any]) -> None:
     receivers = {one["name"]: one.get("sns_configs", []) for one in stack["alertmanager"]["config"]["receivers"]}
     assert receivers.pop("nobody") == []
+    assert [one["topic_arn"].split(":")[-1] for one in receivers.pop("heartbeat")] == [HEARTBEAT_TOPIC]
     assert set(receivers) == set(SEVERITIES)
     for severity in SEVERITIES:
         arn = f"arn:aws:sns:{FACTS.region}:{FACTS.account}:{topic(severity)}"

@@ -50,6 +50,7 @@ WATCHED = {
     "guardduty-high": (0, 60, "critical"),
     "trail-changed": (0, 60, "critical"),
     "root-use": (0, 60, "critical"),
+    "prometheus-silent": (1, 900, "warning"),
 }
 
 
@@ -144,7 +145,7 @@ def test_an_end_is_told_unless_somebody_has_to_look(templates: Templates) -> Non
 
 def test_silence_of_services_is_an_alarm_and_silence_of_errors_is_none(templates: Templates) -> None:
     breaching = {name for name, one in alarms(templates).items() if one.properties["TreatMissingData"] == "breaching"}
-    assert breaching == {"api-no-healthy-target-dev", "api-no-healthy-target-prod"}
+    assert breaching == {"api-no-healthy-target-dev", "api-no-healthy-target-prod", "prometheus-silent"}
 
 
 def test_alarms_read_what_is_really_there(templates: Templates, policies: Policies, region: str) -> None:

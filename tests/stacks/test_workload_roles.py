@@ -6,7 +6,7 @@ import pytest
 
 from blueprint.cluster import NAME, OWNED_TAG
 from blueprint.environments import CLUSTER_ENVIRONMENTS
-from blueprint.notices import SEVERITIES, TOPICS_KEY_ALIAS, topic
+from blueprint.notices import HEARTBEAT_TOPIC, SEVERITIES, TOPICS_KEY_ALIAS, topic
 from blueprint.secrets import SECRETS
 from blueprint.services import SERVICES
 from blueprint.workloads import WORKLOADS, Workload
@@ -280,6 +280,8 @@ def test_alertmanager_publishes_to_the_topics_of_alarms_and_uses_their_key_alone
         arn = f"arn:aws:sns:{asked.region}:{ACCOUNT}:{topic(severity)}"
         assert asked.may("alertmanager", "sns:Publish", arn)
         assert not asked.may("alertmanager", "sns:Subscribe", arn)
+    assert HEARTBEAT_TOPIC in topics
+    assert asked.may("alertmanager", "sns:Publish", f"arn:aws:sns:{asked.region}:{ACCOUNT}:{HEARTBEAT_TOPIC}")
     assert not asked.may("alertmanager", "sns:Publish", f"arn:aws:sns:{asked.region}:{ACCOUNT}:another")
     key = f"arn:aws:kms:{asked.region}:{ACCOUNT}:key/1"
     ours = {"kms:ViaService": f"sns.{asked.region}.amazonaws.com", "kms:ResourceAliases": [TOPICS_KEY_ALIAS]}
