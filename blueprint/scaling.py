@@ -6,11 +6,9 @@ The queue's length is every wake-up that waits and every one that is being worke
 from dataclasses import dataclass
 
 from blueprint.jobs import JOBS
+from blueprint.rollout import ROLLOUT, SPOT_NOTICE
 from blueprint.rules import demand
 from blueprint.worker import WORKER
-
-SPOT_NOTICE_SECONDS = 120
-"""Between a Spot interruption's notice and its end (Amazon EC2 user guide, "Spot Instance interruption notices")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +68,12 @@ def check(scaling: Scaling = SCALING) -> None:
         scaling.deletion_cost,
         "must be above 0, which is what a pod without the annotation costs",
     )
+    left = SPOT_NOTICE - ROLLOUT.drain_reaction
     demand(
-        WORKER.grace_seconds <= SPOT_NOTICE_SECONDS,
+        WORKER.grace_seconds <= left,
         "worker.grace_seconds",
         WORKER.grace_seconds,
-        f"is more than a Spot notice leaves, {SPOT_NOTICE_SECONDS} s",
+        f"is more than is left of a Spot notice once Karpenter has read it, {left} s",
     )
     demand(
         WORKER.soft_shutdown_seconds < WORKER.grace_seconds,

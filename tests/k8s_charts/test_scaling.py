@@ -14,6 +14,7 @@ from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
 from blueprint.jobs import JOBS
 from blueprint.plans import PLANS, PRIORITIES
 from blueprint.queue import unacked_key, waiting_keys
+from blueprint.rollout import ROLLOUT, SPOT_NOTICE
 from blueprint.rules import RuleError
 from blueprint.scaling import SCALING
 from blueprint.worker import BUSY, WORKER
@@ -197,7 +198,8 @@ def test_the_worker_sets_the_marks_that_the_controllers_read() -> None:
 
 
 def test_a_worker_ends_well_within_its_grace_and_a_spot_notice() -> None:
-    assert PATIENCE < WORKER.soft_shutdown_seconds < WORKER.grace_seconds <= scaling.SPOT_NOTICE_SECONDS
+    assert PATIENCE < WORKER.soft_shutdown_seconds < WORKER.grace_seconds
+    assert ROLLOUT.drain_reaction + WORKER.grace_seconds <= SPOT_NOTICE
 
 
 @pytest.mark.parametrize(
@@ -223,7 +225,7 @@ def test_a_number_that_would_lose_work_or_never_scale_stops_synthesis(
 @pytest.mark.parametrize(
     ("changes", "setting"),
     [
-        ({"grace_seconds": 180}, "worker.grace_seconds"),
+        ({"grace_seconds": 110}, "worker.grace_seconds"),
         ({"soft_shutdown_seconds": 100}, "worker.soft_shutdown_seconds"),
         ({"visibility_timeout_seconds": 10}, "worker.visibility_timeout_seconds"),
     ],
