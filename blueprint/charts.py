@@ -1,9 +1,8 @@
 """Helm charts that ArgoCD installs: where from, which version, where to, and in which order.
 
-Every version was seen as a release or in use when it was chosen (November 2026). That it runs on Kubernetes 1.35 is told
-by Karpenter alone (1.35 from 1.9 on); the load balancer controller asks for 1.22 or newer, and the others follow
-Kubernetes' newest minors without a table that reaches so far. A version moves by a change here, which is one line of a
-diff in gitops/ and a sync.
+Every version was seen as a release or in use when it was chosen (November 2026). Karpenter alone names Kubernetes 1.35
+(from 1.9 on); the load balancer controller asks for 1.22 or newer, and the others follow Kubernetes' newest minors
+without a table that reaches so far. A version moves by a change here: one line of a diff in gitops/, and a sync.
 """
 
 from collections.abc import Mapping
