@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, collapse_addresses
 from types import MappingProxyType
 
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
+from blueprint.in_cluster import IN_CLUSTER_REDIS, NGINX, NGINX_NAME, REDIS_NAME, SENTINEL_PORT
 from blueprint.network import (
     DNS_PORT,
     HTTP_PORT,
@@ -119,12 +120,13 @@ class Allowed:
     why: str
 
 
-def allowed(*, interface_endpoints: bool = False) -> tuple[Allowed, ...]:
-    """Every pair that may be."""
+def allowed(*, interface_endpoints: bool = False, in_cluster: bool = False) -> tuple[Allowed, ...]:
+    """Every pair that may be; `in_cluster` with ingress-nginx and Redis as pods (`blueprint.in_cluster`)."""
     return (
         *(row for one in CLUSTER_ENVIRONMENTS for row in _environment(one, interface_endpoints)),
         *(row for name, opening in CLOSED.items() for row in _shared(name, opening, interface_endpoints)),
         *_system(),
+        *(_in_cluster() if in_cluster else ()),
     )
 
 
@@ -196,3 +198,19 @@ def _system() -> Iterator[Allowed]:
     pods = ("kube-system/*",)
     yield Allowed(pods, (*pods, *PLACES), (ANY,), "no policy; instance metadata answers no pod, by its hop limit")
     yield Allowed(tuple(PLACES), pods, (ANY,), "no policy; groups and routes let nodes and the control plane in")
+
+
+def _in_cluster() -> Iterator[Allowed]:
+    nginx = (f"{NGINX_NAME}/*",)
+    yield Allowed(("public-subnets",), nginx, _tcp(NGINX.port), "the load balancer")
+    yield Allowed(_PROMETHEUS, nginx, _tcp(NGINX.health_port), "metrics")
+    yield Allowed(nginx, _RESOLVER, _DNS, "names")
+    yield Allowed(nginx, ("api-server", "private-subnets"), _tcp(HTTPS_PORT), "reads Ingress objects")
+    yield Allowed(nginx, ("kube-system/*",), _tcp(HTTPS_PORT), "addresses like the API server's; nobody listens")
+    for environment in CLUSTER_ENVIRONMENTS:
+        for service in SERVICES.values():
+            target = (f"{environment.namespace}/{service.title}",)
+            yield Allowed(nginx, target, _tcp(service.port), "requests from outside")
+        sentinel = (SENTINEL_PORT,) if IN_CLUSTER_REDIS[environment.name].sentinel else ()
+        redis = (f"{environment.namespace}/{REDIS_NAME}",)
+        yield Allowed(("keda/*",), redis, _tcp(REDIS_PORT, *sentinel), "reads the queue's length")

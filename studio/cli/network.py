@@ -67,7 +67,7 @@ def network(
 
 
 def _report(folder: Path | None) -> "Report":
-    from k8s_charts.facts import load
+    from k8s_charts.facts import FILE, load
     from k8s_charts.main import GITOPS
     from studio.cloud.reachability.estate import estate, rendered, synthesized, workloads
     from studio.cloud.reachability.policies import PolicyError
@@ -80,7 +80,8 @@ def _report(folder: Path | None) -> "Report":
         objects = [one for one in objects if one["kind"] != "NetworkPolicy"]
         objects += [one for one in given if one["kind"] == "NetworkPolicy"]
     try:
-        return report(estate(objects), interface_endpoints=load(GITOPS).interface_endpoints)
+        facts = load(folder if folder and (folder / FILE).is_file() else GITOPS)
+        return report(estate(objects), interface_endpoints=facts.interface_endpoints, in_cluster=facts.in_cluster)
     except PolicyError as error:
         raise UsageError(str(error)) from error
 

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +16,11 @@ from blueprint.rules import RuleError
 from blueprint.services import SERVICES
 from blueprint.worker import WORKER
 from blueprint.workloads import WORKLOADS
+from k8s_charts import tree
 from k8s_charts.facts import placeholders
-from k8s_charts.main import build
+from k8s_charts.main import build, files
 from studio.cloud.reachability.difference import differences, plan
-from studio.cloud.reachability.estate import Estate, estate
+from studio.cloud.reachability.estate import Estate, estate, rendered
 from studio.cloud.reachability.evaluator import Evaluator
 from studio.cloud.reachability.lines import UNRULED
 from studio.cloud.reachability.matrix import Matrix, matrix
@@ -211,6 +213,11 @@ def test_interface_endpoints_open_exactly_what_the_blueprint_says(objects: list[
     there = estate([*(one for one in objects if one["kind"] != "NetworkPolicy"), *policies])
     wanted = plan(allowed(interface_endpoints=True), (one.name for one in there.pods))
     assert [str(one) for one in differences(matrix(Evaluator(there)), wanted, "own")] == []
+
+
+def test_with_edge_and_cache_as_pods_the_list_is_that_of_the_policies_too(tmp_path: Path) -> None:
+    tree.write(tmp_path, files(build(replace(placeholders(), edge_and_cache="in-cluster"))))
+    assert report(estate(rendered(tmp_path)), in_cluster=True).problems == []
 
 
 @pytest.mark.parametrize("field", ["vpc", "services"])

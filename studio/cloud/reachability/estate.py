@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from blueprint.components import COMPONENTS
+from blueprint.in_cluster import NGINX_NAME
 from blueprint.reach import DNS_PODS, NODE_NETWORK
 from studio.cloud import toolchain
 from studio.errors import UsageError
@@ -77,6 +78,9 @@ def estate(objects: Iterable[Mapping[str, Any]]) -> Estate:
             on_nodes.append(pod.name)
         elif pod.name not in pods:
             pods[pod.name] = pod
+    if any(one["metadata"].get("namespace") == NGINX_NAME for one in bodies):
+        labels = {"app.kubernetes.io/name": NGINX_NAME, "app.kubernetes.io/component": "controller"}
+        pods[f"{NGINX_NAME}/{NGINX_NAME}"] = Pod(NGINX_NAME, NGINX_NAME, labels)
     namespaces = {one.namespace: {NAMESPACE_LABEL: one.namespace} for one in pods.values()}
     for body in bodies:
         if body["kind"] == "Namespace":

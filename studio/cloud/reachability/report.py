@@ -77,14 +77,14 @@ class Report:
         }
 
 
-def report(estate: Estate, *, interface_endpoints: bool = False) -> Report:
-    """Asks both analysers.
+def report(estate: Estate, *, interface_endpoints: bool = False, in_cluster: bool = False) -> Report:
+    """Asks both analysers; the settings are those of the deployment facts.
 
     Raises:
         PolicyError: a policy is none; AnalyserError: the other analyser failed.
     """
     evaluator, analyser = Evaluator(estate), Analyser(estate)
-    rows = allowed(interface_endpoints=interface_endpoints)
+    rows = allowed(interface_endpoints=interface_endpoints, in_cluster=in_cluster)
     names: Iterable[str] = [one.name for one in estate.pods]
     return Report(
         estate,
