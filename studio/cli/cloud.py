@@ -73,7 +73,8 @@ def _manifests(*, quick: bool, from_account: bool, check: bool) -> None:
 
     toolchain.ready()
     done = synthesize(checks=not quick, from_account=from_account, write=not check)
-    result(f"{done.objects} manifests in {GITOPS}")
+    judged = f", {done.objects} objects as Kustomize builds them" if done.objects else ""
+    result(f"{done.files} files in {GITOPS}{judged}")
     lines = [*(f"  {name}" for name in done.written), *(f"  removed: {name}" for name in done.removed)]
     for line in lines[:SHOWN]:
         result(line)

@@ -456,7 +456,7 @@ def test_the_services_that_start_nodes_may_encrypt_their_volumes(templates: Temp
 @pytest.mark.usefixtures("templates")  # CDK starts with what the first synthesis tells it
 def test_synthesis_stops_at_a_quota_smaller_than_the_maxima(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
     small = replace(PROD, quota=Quota(cpu=50, memory_gib=200, gpu=3, pods=200))
-    monkeypatch.setattr("stacks.cluster.check", lambda: check(environments=[small]))
+    monkeypatch.setattr("stacks.cluster.cluster.check", lambda: check(environments=[small]))
     with pytest.raises(RuleError, match=r"^environments\.prod\.quota\.gpu = 3: smaller than the maxima: 15 workers$"):
         synthesize(region=region, kubernetes_public_cidrs=["192.0.2.0/24"])
 

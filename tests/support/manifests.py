@@ -7,10 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from k8s_charts.folder import KUSTOMIZATION, GitOps
+from k8s_charts.folder import GitOps
 from studio.cloud import toolchain
+from studio.cloud.manifests.kustomization import build, folders
 
 
 @dataclass(frozen=True)
@@ -60,13 +59,12 @@ class Manifests:
     def built(self, path: str) -> list[Object]:
         """What `kubectl kustomize` makes of a folder."""
         if path not in self._built:
-            self._built[path] = [Object(path, body) for body in yaml.safe_load_all(kustomize(self.root / path)) if body]
+            self._built[path] = [Object(path, body) for body in build(self.root / path)]
         return self._built[path]
 
     def folders(self) -> list[str]:
         """Folders with a kustomization.yaml that ArgoCD applies: not the bases."""
-        found = (path.parent.relative_to(self.root).as_posix() for path in self.root.rglob(KUSTOMIZATION))
-        return sorted(path for path in found if not path.startswith("base/"))
+        return folders(self.root)
 
     def all(self) -> Iterator[Object]:
         """Every object as it is applied."""

@@ -15,7 +15,9 @@ SHOWN = 12
 class Written:
     """What a synthesis did: paths below the folder."""
 
+    files: int
     objects: int
+    """As Kustomize builds them; 0 where nothing was judged."""
     written: tuple[str, ...]
     removed: tuple[str, ...]
 
@@ -38,6 +40,7 @@ def synthesize(
     from k8s_charts.facts import load
     from k8s_charts.main import build, files
     from studio.cloud.manifests.hardening import judge
+    from studio.cloud.manifests.kustomization import build_all
     from studio.cloud.manifests.validation import validate
 
     advice = f"{gitops} was left as it was."
@@ -50,10 +53,11 @@ def synthesize(
         app = build(facts, tree.tags(gitops))
     except RuleError as error:
         raise StudioError(str(error), advice=advice) from error
-    objects = [body for folder in app.folders() for body in folder.objects()]
+    made = files(app)
+    objects = build_all(made) if checks else []
     if checks and (found := [*validate(objects), *judge(objects)]):
         told = "\n".join(f"  {one}" for one in found[:SHOWN])
         more = f"\n  and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise StudioError(f"manifests break rules:\n{told}{more}", advice=advice)
-    written, removed = tree.write(gitops, files(app)) if write else tree.differences(gitops, files(app))
-    return Written(len(objects), tuple(written), tuple(removed))
+    written, removed = tree.write(gitops, made) if write else tree.differences(gitops, made)
+    return Written(len(made), len(objects), tuple(written), tuple(removed))
