@@ -42,7 +42,7 @@ _FORMS: Mapping[str, tuple[re.Pattern[str], str]] = MappingProxyType(
             bucket(one.name): (re.compile(r"[a-z0-9.-]{3,63}"), f"{one.name}-{ACCOUNT}-{DEFAULT_REGION}")
             for one in BUCKETS
         },
-        "cluster/endpoint": (re.compile(r"https://[A-Za-z0-9.-]+"), "https://cluster.placeholder.invalid"),
+        "cluster/endpoint": (re.compile(r"https://[A-Za-z0-9.-]+(:\d+)?"), "https://cluster.placeholder.invalid"),
         "cluster/key-arn": (
             re.compile(r"arn:aws:kms:[a-z0-9-]+:\d{12}:key/.+"),
             f"arn:aws:kms:{DEFAULT_REGION}:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000",

@@ -9,7 +9,7 @@ from typing import Any
 
 from cdk8s_plus_35 import k8s
 
-from blueprint.edge import DISTRIBUTION, HEALTH_PATH, LOAD_BALANCER, routes
+from blueprint.edge import DISTRIBUTION, HEALTH_PATH, LOAD_BALANCER, routes, target_group
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
 from blueprint.in_cluster import (
     IN_CLUSTER_REDIS,
@@ -24,8 +24,10 @@ from blueprint.in_cluster import (
 from blueprint.network import HTTP_PORT, NETWORK, REDIS_PORT
 from blueprint.services import HTTP, SERVICES
 from k8s_charts.components import pods
+from k8s_charts.components.external_secrets import ExternalSecret, Remote, store
 from k8s_charts.components.policies import Rule, addresses, any_of, neighbours, pods_of, policy, tcp
-from k8s_charts.components.redis_pods import RedisPods
+from k8s_charts.components.redis_pods import TOKEN_SECRET, RedisPods
+from k8s_charts.components.web_service import TargetGroupBinding
 from k8s_charts.folder import Folder, GitOps
 from k8s_charts.network_policies import API_SERVER, DNS, SCRAPER
 
@@ -48,6 +50,14 @@ def add(app: GitOps) -> None:
     for environment in CLUSTER_ENVIRONMENTS:
         folder = Folder(app, f"in-cluster/{environment.name}", namespace=environment.namespace)
         RedisPods(folder, environment)
+        if environment.redis_auth:
+            ExternalSecret(
+                folder,
+                TOKEN_SECRET,
+                store=store(environment.name),
+                data={"token": Remote.of(f"pingvas/{environment.name}/redis-auth")},
+                labels=pods.labels(REDIS_NAME, component="cache"),
+            )
         _ingress(folder, environment)
         _policies(folder, environment)
 
@@ -121,6 +131,19 @@ def nginx_values(one: Nginx) -> dict[str, Any]:
 
 def _shared(folder: Folder) -> None:
     """What ingress-nginx needs, and KEDA's way to Redis."""
+    for environment in CLUSTER_ENVIRONMENTS:
+        for service in SERVICES.values():
+            group = target_group(environment.name, service.name)
+            TargetGroupBinding(
+                folder,
+                group,
+                target_group=group,
+                service=CONTROLLER_SERVICE,
+                port=HTTP_PORT,
+                labels=pods.labels(NGINX_NAME, component="controller"),
+                annotations={},
+                namespace=NGINX_NAME,
+            )
     everyone = any_of("app.kubernetes.io/name", (one.title for one in SERVICES.values()))
     policy(
         folder,

@@ -67,15 +67,17 @@ def environment(folder: Folder, environment: Environment) -> None:
     policy(folder, "allow-api-server", namespace=here, pods=worker, egress=(API_SERVER,))
     if folder.app.facts.interface_endpoints:
         policy(folder, "allow-interface-endpoints", namespace=here, pods=speaking, egress=(INTERFACE_ENDPOINTS,))
+    balancer = addresses(*NETWORK.tier("public"))
     for service in SERVICES.values():
         policy(
             folder,
             f"allow-to-{service.title}",
             namespace=here,
             pods=selector(service.title),
-            ingress=(
-                Rule(addresses(*NETWORK.tier("public")), tcp(service.port)),
-                Rule(SCRAPER, tcp(service.port)),
+            ingress=tuple(
+                Rule(peers, tcp(service.port))
+                # Where nginx routes, `in_cluster` lets it in, and the load balancer sends requests to nginx alone.
+                for peers in (*(() if folder.app.facts.in_cluster else (balancer,)), SCRAPER)
             ),
         )
     policy(

@@ -28,6 +28,7 @@ GROUPS = (
     "studio.cli.network",
     "studio.cli.mutate",
     "studio.cli.deploy",
+    "studio.cli.bootstrap",
 )
 HELP = """
 [bold]Pingvas Studio[/]: a prompt in, a picture out. The same five services, queue, worker and database that run in

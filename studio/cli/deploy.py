@@ -81,7 +81,7 @@ def deploy(
         raise UsageError("Nobody is here to approve the changes.", advice="Give --yes, or --check to look only.")
     deployment = Deployment(options, note)
     findings = deployment.look()
-    _print_findings(findings)
+    print_findings(findings, "Preflight")
     if stopping := deployment.stops(findings):
         names = ", ".join(dict.fromkeys(one.check for one in stopping))
         raise StudioError(f"{len(stopping)} problems: {names}.", advice="Nothing was changed.")
@@ -95,13 +95,13 @@ def deploy(
             result(f"  {command}")
 
 
-def _print_findings(findings: "list[Finding]") -> None:
+def print_findings(findings: "list[Finding]", title: str) -> None:
     """A table of what was found, and below it what to do, in lines that can be copied."""
     from rich.table import Table
     from rich.text import Text
 
     styles = {"ok": "", "warning": "yellow", "problem": "bold red"}
-    table = Table(title="Preflight", title_justify="left")
+    table = Table(title=title, title_justify="left")
     for column in ("check", "", "found"):
         table.add_column(column)
     for one in findings:

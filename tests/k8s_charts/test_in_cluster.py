@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis as redis_library
 
+from blueprint.contract import redis_endpoint
 from blueprint.edge import HEALTH_PATH, routes
 from blueprint.environments import CLUSTER_ENVIRONMENTS, DEV, PROD
 from blueprint.in_cluster import IN_CLUSTER_REDIS, InClusterRedis, check
@@ -73,6 +74,7 @@ def test_every_folder_of_both_modes_builds(manifests: Manifests, chosen: Manifes
 def test_both_modes_differ_only_where_they_must(manifests: Manifests, chosen: Manifests) -> None:
     before, after = manifests.app.files(), chosen.app.files()
     gone = {path for path in before if path not in after}
+    assert gone, "the services of the load balancer have bindings of their own"
     assert all("targetgroupbinding" in path for path in gone), gone
 
 
@@ -114,6 +116,48 @@ def test_a_pod_of_nginx_outlives_its_deregistration_and_its_last_answer() -> Non
     assert drain >= int(controller["config"]["proxy-read-timeout"])
 
 
+def test_the_load_balancers_target_groups_get_nginx_instead_of_the_services(
+    manifests: Manifests, chosen: Manifests
+) -> None:
+    def groups(mode: Manifests) -> dict[str, str | None]:
+        return {one.body["spec"]["targetGroupName"]: one.namespace for one in mode.of("TargetGroupBinding")}
+
+    assert set(groups(manifests)) == set(groups(chosen))
+    assert set(groups(manifests).values()) == {"dev", "prod"}
+    assert set(groups(chosen).values()) == {"ingress-nginx"}
+    references = {str(one.body["spec"]["serviceRef"]) for one in chosen.of("TargetGroupBinding")}
+    assert references == {"{'name': 'ingress-nginx-controller', 'port': 80}"}
+
+
+def test_nginx_takes_the_place_of_the_load_balancer_in_the_policies(manifests: Manifests, chosen: Manifests) -> None:
+    def sources(mode: Manifests, namespace: str) -> set[str]:
+        """Who may come in on the services' ports, beside the scraper."""
+        ports = {one.port for one in SERVICES.values()}
+        return {
+            peer["ipBlock"]["cidr"] if "ipBlock" in peer else str(peer["namespaceSelector"]["matchLabels"])
+            for one in mode.of("NetworkPolicy", namespace=namespace)
+            for rule in one.body["spec"].get("ingress", [])
+            for peer in rule.get("from", [])
+            if ports & {port["port"] for port in rule.get("ports", [])} and "monitoring" not in str(peer)
+        }
+
+    nginx = {str({"kubernetes.io/metadata.name": "ingress-nginx"})}
+    public = {"10.0.1.0/24", "10.0.2.0/24", "10.0.3.0/24"}
+    for environment in ("dev", "prod"):
+        assert sources(manifests, environment) == public
+        assert sources(chosen, environment) == nginx
+    assert sources(chosen, "ingress-nginx") == public
+
+
+def test_only_the_services_of_both_environments_are_within_reach_of_nginx(chosen: Manifests) -> None:
+    rules = chosen.one("NetworkPolicy", "controller", namespace="ingress-nginx").body["spec"]["egress"]
+    there = [rule for rule in rules if {port["port"] for port in rule["ports"]} & {8001, 8002, 8003, 8004, 8005}]
+    assert {str(peer["namespaceSelector"]) for rule in there for peer in rule["to"]} == {
+        str({"matchLabels": {"kubernetes.io/metadata.name": name}}) for name in ("dev", "prod")
+    }
+    assert all(peer["podSelector"]["matchExpressions"] for rule in there for peer in rule["to"])
+
+
 # Redis: what everybody is told
 
 
@@ -138,7 +182,7 @@ def test_keda_is_sent_to_the_same_redis() -> None:
     assert redis_trigger(placeholders(), PROD, key="q", length=1) == {
         "type": "redis",
         "metadata": {
-            "address": "redis-prod.placeholder.invalid:6379",
+            "address": f"{placeholders()[redis_endpoint('prod')]}:6379",
             "enableTLS": "true",
             "listName": "q",
             "listLength": "1",
@@ -156,6 +200,16 @@ def test_nodes_keep_their_data_apart_from_each_other(chosen: Manifests) -> None:
         body = chosen.one("StatefulSet", "redis", namespace=name).body["spec"]
         assert [one["metadata"]["name"] for one in body["volumeClaimTemplates"]] == ["data"]
         assert body["template"]["spec"]["priorityClassName"] == {"dev": "dev-low", "prod": "prod-high"}[name]
+
+
+def test_the_token_comes_from_the_secret_that_elasticache_uses(chosen: Manifests) -> None:
+    secret = chosen.one("ExternalSecret", "redis-token", namespace="prod").body["spec"]
+    assert secret["data"] == [
+        {"secretKey": "token", "remoteRef": {"key": "pingvas/prod/redis-auth", "property": "token"}}
+    ]
+    volumes = chosen.one("StatefulSet", "redis", namespace="prod").body["spec"]["template"]["spec"]["volumes"]
+    assert "redis-token" in [one["secret"]["secretName"] for one in volumes if "secret" in one]
+    assert chosen.of("ExternalSecret", namespace="dev", name="redis-token") == []
 
 
 def test_a_change_of_settings_starts_the_pods_anew(chosen: Manifests, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,19 +255,28 @@ def test_numbers_that_cannot_be_stop_synthesis(environment: str, change: dict[st
 # Redis: run
 
 
-@pytest.fixture
-def pods(chosen: Manifests, place: Path, request: pytest.FixtureRequest) -> Iterator[Pods]:
+@pytest.fixture(scope="module")
+def started(chosen: Manifests, place: Path) -> Iterator[Pods]:
     stateful = chosen.one("StatefulSet", "redis", namespace="prod").body
     settings = chosen.one("ConfigMap", "redis", namespace="prod").body
-    folder = place / request.node.name
+    folder = place / "redis-pods"
     folder.mkdir()
     made = Pods(folder, stateful, settings, token=TOKEN)
     for pod in made.all:
         pod.begin()
-    eventually(lambda: _settled(made))
     yield made
     for pod in made.all:
         pod.kill()
+
+
+@pytest.fixture
+def pods(started: Pods) -> Pods:
+    """All of them, knowing each other, whatever the test before has done."""
+    for pod in started.all:
+        if not pod.alive:
+            pod.begin()
+    eventually(lambda: _settled(started), seconds=60)
+    return started
 
 
 def _settled(pods: Pods) -> bool:

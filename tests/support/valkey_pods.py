@@ -82,6 +82,10 @@ class Pod:
         assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
         return done.stdout
 
+    @property
+    def alive(self) -> bool:
+        return bool(self._processes)
+
     def kill(self) -> None:
         for process in self._processes:
             kill_group(process.pid)

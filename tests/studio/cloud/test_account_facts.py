@@ -14,6 +14,7 @@ from k8s_charts.facts import FILE, NEEDED, load, placeholders
 from studio.cloud import account_facts
 from studio.cloud.rehearse.run import ACCOUNT, Emulator
 from studio.errors import StudioError, UsageError
+from tests.support import outputs
 from tests.support.templates import Templates, synthesize
 
 REGION = "us-east-1"
@@ -39,7 +40,7 @@ def aws(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def published() -> dict[str, str]:
     """Every parameter of the templates by its name, with a value such as AWS would give it."""
-    return {str(one): _value(str(one)) for one in _parameters(synthesize())}
+    return {name: _value(name) for name in _parameters(synthesize())}
 
 
 def _parameters(made: Templates) -> list[str]:
@@ -48,23 +49,7 @@ def _parameters(made: Templates) -> list[str]:
 
 
 def _value(parameter: str, region: str = REGION) -> str:
-    name = parameter.removeprefix(f"{PREFIX}/")
-    examples = {
-        "aurora/master-secret-arn": f"arn:aws:secretsmanager:{region}:{ACCOUNT}:secret:rds!cluster-1f-AbCdEf",
-        "cluster/endpoint": f"https://0123456789ABCDEF.gr7.{region}.eks.amazonaws.com",
-        "cluster/key-arn": f"arn:aws:kms:{region}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555",
-        "network/vpc-id": "vpc-0a1b2c3d4e5f60718",
-        "efs/file-system-id": "fs-0a1b2c3d4e5f60718",
-    }
-    if name in examples:
-        return examples[name]
-    if name.endswith("access-point-id"):
-        return "fsap-0a1b2c3d4e5f60718"
-    if name.endswith("-endpoint"):
-        return f"{name.replace('/', '-')}.abcdef.{region}.rds.amazonaws.com"
-    if name.startswith("buckets/"):
-        return f"{name.removeprefix('buckets/')}-{ACCOUNT}-{region}"
-    return "something"
+    return outputs.value(parameter.removeprefix(f"{PREFIX}/"), region)
 
 
 def _put(parameters: dict[str, str], region: str = REGION) -> None:

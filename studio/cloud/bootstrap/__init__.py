@@ -1,0 +1,7 @@
+"""ArgoCD on an empty cluster, and the hand-over: everything looked at first, then three steps, each safe to repeat.
+
+token     signs in to EKS as kubectl's credential plugin: a presigned GetCallerIdentity, so that no AWS CLI is needed
+cluster   the cluster by kubectl and helm, with a kubeconfig of its own
+checks    what must be right before anything is touched
+run       namespaces, ArgoCD's chart, its projects and the application `pingvas`; then waiting
+"""
