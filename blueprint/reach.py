@@ -123,7 +123,7 @@ class Allowed:
 def allowed(*, interface_endpoints: bool = False, in_cluster: bool = False) -> tuple[Allowed, ...]:
     """Every pair that may be; `in_cluster` with ingress-nginx and Redis as pods (`blueprint.in_cluster`)."""
     return (
-        *(row for one in CLUSTER_ENVIRONMENTS for row in _environment(one, interface_endpoints)),
+        *(row for one in CLUSTER_ENVIRONMENTS for row in _environment(one, interface_endpoints, in_cluster)),
         *(row for name, opening in CLOSED.items() for row in _shared(name, opening, interface_endpoints)),
         *_system(),
         *(_in_cluster() if in_cluster else ()),
@@ -139,7 +139,7 @@ _RESOLVER = ("kube-system/coredns",)
 _PROMETHEUS = ("monitoring/prometheus",)
 
 
-def _environment(environment: Environment, interface_endpoints: bool) -> Iterator[Allowed]:
+def _environment(environment: Environment, interface_endpoints: bool, in_cluster: bool) -> Iterator[Allowed]:
     name = environment.namespace
     everybody = (f"{name}/*",)
     worker = (f"{name}/gpu-worker",)
@@ -158,7 +158,8 @@ def _environment(environment: Environment, interface_endpoints: bool) -> Iterato
         yield Allowed(speaking, ("data-subnets",), _tcp(HTTPS_PORT), "interface endpoints")
     for service in SERVICES.values():
         target = (f"{name}/{service.title}",)
-        yield Allowed(("public-subnets",), target, _tcp(service.port), "the load balancer")
+        if not in_cluster:
+            yield Allowed(("public-subnets",), target, _tcp(service.port), "the load balancer")
         yield Allowed(_PROMETHEUS, target, _tcp(service.port), "metrics")
     yield Allowed(_PROMETHEUS, worker, _tcp(WORKER.metrics_port), "metrics")
 

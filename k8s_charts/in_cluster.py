@@ -47,6 +47,7 @@ def add(app: GitOps) -> None:
     check()
     Folder(app, f"addons/{NGINX_NAME}", listed=False).write("values.yaml", nginx_values(NGINX))
     _shared(Folder(app, "in-cluster/shared"))
+    _bindings(Folder(app, "in-cluster/routing", namespace=NGINX_NAME))
     for environment in CLUSTER_ENVIRONMENTS:
         folder = Folder(app, f"in-cluster/{environment.name}", namespace=environment.namespace)
         RedisPods(folder, environment)
@@ -131,19 +132,6 @@ def nginx_values(one: Nginx) -> dict[str, Any]:
 
 def _shared(folder: Folder) -> None:
     """What ingress-nginx needs, and KEDA's way to Redis."""
-    for environment in CLUSTER_ENVIRONMENTS:
-        for service in SERVICES.values():
-            group = target_group(environment.name, service.name)
-            TargetGroupBinding(
-                folder,
-                group,
-                target_group=group,
-                service=CONTROLLER_SERVICE,
-                port=HTTP_PORT,
-                labels=pods.labels(NGINX_NAME, component="controller"),
-                annotations={},
-                namespace=NGINX_NAME,
-            )
     everyone = any_of("app.kubernetes.io/name", (one.title for one in SERVICES.values()))
     policy(
         folder,
@@ -170,6 +158,23 @@ def _shared(folder: Folder) -> None:
             Rule(pods_of(one.namespace, pods.selector(REDIS_NAME)), tcp(*_ports(one))) for one in CLUSTER_ENVIRONMENTS
         ),
     )
+
+
+def _bindings(folder: Folder) -> None:
+    """The load balancer's target groups; after the chart, whose Service they name."""
+    for environment in CLUSTER_ENVIRONMENTS:
+        for service in SERVICES.values():
+            group = target_group(environment.name, service.name)
+            TargetGroupBinding(
+                folder,
+                group,
+                target_group=group,
+                service=CONTROLLER_SERVICE,
+                port=HTTP_PORT,
+                labels=pods.labels(NGINX_NAME, component="controller"),
+                annotations={},
+                namespace=NGINX_NAME,
+            )
 
 
 def _ingress(folder: Folder, environment: Environment) -> None:

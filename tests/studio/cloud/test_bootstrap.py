@@ -1,8 +1,6 @@
 """The bootstrap with real kubectl and helm against an API server in memory and an emulated STS."""
 
 import base64
-import hashlib
-import hmac
 import json
 import os
 import re
@@ -14,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 import yaml
@@ -29,12 +26,12 @@ from studio.cloud import toolchain
 from studio.cloud.bootstrap import checks, run
 from studio.cloud.bootstrap.cluster import Cluster, Described, describe, kubeconfig
 from studio.cloud.bootstrap.run import Bootstrap, Options
-from studio.cloud.bootstrap.token import HEADER, PREFIX
 from studio.cloud.deploy.account import Account
 from studio.cloud.rehearse.run import ACCOUNT, Emulator
 from studio.errors import NotRunningError, StudioError, UsageError
 from tests.support import outputs
-from tests.support.kubernetes_api import Body, Server
+from tests.support.eks import argocd, node, rollouts, signed, write_chart
+from tests.support.kubernetes_api import Server
 from tests.support.tls import Certificates, certificates
 
 REGION = "us-east-1"
@@ -72,119 +69,17 @@ def address(authority: Certificates) -> Iterator[Server]:
 def api(address: Server) -> Server:
     """A cluster of EKS as it is after its deployment: three system nodes, and nothing of ours."""
     address.__init__(version=VERSION, url=address.url)  # type: ignore[misc]
-    address.authenticate = _signed
+    address.authenticate = signed
     address.put("v1", "namespaces", {"metadata": {"name": "kube-system"}})
     for number in range(3):
-        address.put("v1", "nodes", _node(f"node-{number}"))
-    address.controllers += [_rollouts, _argocd]
+        address.put("v1", "nodes", node(f"node-{number}"))
+    address.controllers += [rollouts, argocd]
     return address
-
-
-def _node(name: str, ready: str = "True") -> Body:
-    meta = {"name": name, "labels": {"role": "system"}}
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": meta,
-        "status": {"conditions": [{"type": "Ready", "status": ready}]},
-    }
-
-
-def _signed(token: str) -> bool:
-    """What STS does with the request that a token is: takes it where the signature is right (Signature Version 4) and
-    covers the cluster's name, which EKS sends along."""
-    if not token.startswith(PREFIX):
-        return False
-    packed = token.removeprefix(PREFIX)
-    url = urlsplit(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)).decode())
-    given = dict(parse_qsl(url.query))
-    signature = given.pop("X-Amz-Signature", "")
-    query = "&".join(f"{quote(name, safe='')}={quote(given[name], safe='')}" for name in sorted(given))
-    if url.netloc != f"sts.{REGION}.amazonaws.com":
-        return False
-    names = f"host:{url.netloc}\n{HEADER}:{NAME}\n"
-    request = f"GET\n/\n{query}\n{names}\nhost;{HEADER}\n{hashlib.sha256(b'').hexdigest()}"
-    day = given["X-Amz-Date"][:8]
-    scope = f"{day}/{REGION}/sts/aws4_request"
-    text = f"AWS4-HMAC-SHA256\n{given['X-Amz-Date']}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    key = f"AWS4{os.environ['AWS_SECRET_ACCESS_KEY']}".encode()
-    for part in (day, REGION, "sts", "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    expected = hmac.digest(key, text.encode(), "sha256").hex()
-    return given["Action"] == "GetCallerIdentity" and given["X-Amz-Expires"] == "60" and signature == expected
-
-
-def _rollouts(server: Server) -> None:
-    """The controllers of Deployments and StatefulSets, whose pods are ready at once."""
-    for (group, plural, _, _), body in list(server.objects.items()):
-        if group == "apps" and "status" not in body:
-            body["spec"].setdefault("updateStrategy", {"type": "RollingUpdate"})
-            count = body["spec"].get("replicas", 1)
-            states = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas", "currentReplicas")
-            body["status"] = dict.fromkeys(states, count) | {"observedGeneration": body["metadata"]["generation"]}
-            server.put("apps/v1", plural, body)
-
-
-def _argocd(server: Server) -> None:
-    """ArgoCD: it applies what `pingvas` names, itself among it."""
-    root = server.find("applications", "pingvas", "argocd")
-    if root is not None and "status" not in root:
-        healthy = {"sync": {"status": "Synced"}, "health": {"status": "Healthy"}}
-        for name in ("argo-cd", "platform-cluster"):
-            child = {"kind": "Application", "metadata": {"name": name, "namespace": "argocd"}, "status": healthy}
-            server.put("argoproj.io/v1alpha1", "applications", child)
-        server.put("argoproj.io/v1alpha1", "applications", root | {"status": healthy})
 
 
 @pytest.fixture(scope="module")
 def chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Stands for ArgoCD's chart: its definitions, a Deployment and a StatefulSet."""
-    folder = tmp_path_factory.mktemp("chart") / "argo-cd"
-    (folder / "templates").mkdir(parents=True)
-    (folder / "Chart.yaml").write_text("apiVersion: v2\nname: argo-cd\nversion: 0.0.1\n")
-    for kind in ("Application", "ApplicationSet", "AppProject"):
-        (folder / "templates" / f"{kind.lower()}.yaml").write_text(yaml.safe_dump(_definition(kind)))
-    for kind, name in (("Deployment", "argocd-server"), ("StatefulSet", "argocd-application-controller")):
-        (folder / "templates" / f"{name}.yaml").write_text(WORKLOAD.format(kind=kind, name=name))
-    return folder
-
-
-WORKLOAD = """\
-apiVersion: apps/v1
-kind: {kind}
-metadata:
-  name: {name}
-  namespace: {{{{ .Release.Namespace }}}}
-  annotations:
-    priority: {{{{ .Values.global.priorityClassName }}}}
-spec:
-  replicas: 1
-  selector:
-    matchLabels: {{app: {name}}}
-  template:
-    metadata:
-      labels: {{app: {name}}}
-    spec:
-      containers:
-      - name: server
-        image: argocd
-"""
-
-
-def _definition(kind: str) -> Body:
-    names = {"kind": kind, "plural": f"{kind.lower()}s", "singular": kind.lower(), "listKind": f"{kind}List"}
-    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{names['plural']}.argoproj.io"},
-        "spec": {
-            "group": "argoproj.io",
-            "names": names,
-            "scope": "Namespaced",
-            "versions": [{"name": "v1alpha1", "served": True, "storage": True, "schema": schema}],
-        },
-    }
+    return write_chart(tmp_path_factory.mktemp("chart"))
 
 
 @pytest.fixture(scope="module")
@@ -302,7 +197,7 @@ def test_a_second_run_changes_nothing_and_leaves_argocd_alone(make: Make, api: S
 
 
 def test_a_run_that_was_cut_off_goes_on(make: Make, api: Server, chart: Path) -> None:
-    api.controllers.remove(_argocd)
+    api.controllers.remove(argocd)
     bootstrap = make(minutes=0.0)
     bootstrap.look()
     bootstrap.run()
@@ -410,7 +305,7 @@ def test_without_git_the_rest_is_looked_at(make: Make, gitops: Path) -> None:
 
 def test_a_cluster_without_ready_nodes_stops_it(make: Make, api: Server) -> None:
     for number in range(3):
-        api.put("v1", "nodes", _node(f"node-{number}", "False"))
+        api.put("v1", "nodes", node(f"node-{number}", "False"))
     bootstrap = make()
     assert [one.check for one in bootstrap.stops(bootstrap.look())] == ["nodes"]
 
@@ -455,7 +350,7 @@ def test_facts_that_are_no_yaml_are_one_line(make: Make, gitops: Path) -> None:
 
 
 def test_workloads_that_do_not_come_up_are_named(make: Make, api: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    api.controllers.remove(_rollouts)
+    api.controllers.remove(rollouts)
     monkeypatch.setattr(run, "WORKLOAD_MINUTES", 0.02)
     bootstrap = make()
     bootstrap.look()
@@ -472,7 +367,7 @@ def test_a_repository_that_argocd_cannot_read_is_told_with_its_remedy(make: Make
         if root is not None and "status" not in root:
             server.put("argoproj.io/v1alpha1", "applications", root | {"status": complaint})
 
-    api.controllers[:] = [_rollouts, refused]
+    api.controllers[:] = [rollouts, refused]
     bootstrap = make()
     bootstrap.look()
     with pytest.raises(StudioError, match="authentication required") as raised:
@@ -481,7 +376,7 @@ def test_a_repository_that_argocd_cannot_read_is_told_with_its_remedy(make: Make
 
 
 def test_a_platform_that_is_not_healthy_in_time_is_told_with_what_is_missing(make: Make, api: Server) -> None:
-    api.controllers[:] = [_rollouts]
+    api.controllers[:] = [rollouts]
     bootstrap = make(minutes=0.001)
     bootstrap.look()
     with pytest.raises(StudioError, match="0 of 0 applications are Synced and Healthy"):
