@@ -84,8 +84,9 @@ NEXT = (
     "ArgoCD has taken over. What is left to people:",
     "  dev follows its branch by itself. prod waits for approval: the release workflow syncs it, or",
     "    kubectl -n argocd get applications",
-    "  The screen, on the VPN, at https://localhost:8443:",
-    "    kubectl -n argocd port-forward service/argocd-server 8443:443",
+    "    argocd app sync --core -l pingvas.com/environment=prod",
+    "  The same on a screen, over the VPN, served from this machine with your own rights:",
+    "    argocd admin dashboard -n argocd",
     "  Images come with the first delivery; until then pods wait for them.",
 )
 

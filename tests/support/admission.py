@@ -6,6 +6,7 @@ in another implementation of CEL than Kubernetes'; an error counts as a refusal,
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -114,7 +115,7 @@ def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 
 def pod_of(workload: Object) -> dict[str, Any]:
     """The pod that a controller makes of a workload's template."""
-    template = workload.pod
+    template = deepcopy(workload.pod)
     assert template is not None, str(workload)
     return {
         "apiVersion": "v1",
