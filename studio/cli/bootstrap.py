@@ -72,7 +72,7 @@ def bootstrap(
     print_findings(findings, "Before the bootstrap")
     if stopping := made.stops(findings):
         names = ", ".join(dict.fromkeys(one.check for one in stopping))
-        raise StudioError(f"{len(stopping)} problems: {names}.", advice="Nothing was changed.")
+        raise StudioError(f"Stopped by {names}.", advice="Nothing was changed.")
     if check:
         return
     made.run()

@@ -3,7 +3,6 @@
 `./pingvas test tests/k8s_charts/test_golden.py --snapshot-update` writes them anew.
 """
 
-import difflib
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,10 @@ from k8s_charts.facts import load
 from k8s_charts.main import build, files
 from studio.cloud.manifests.synthesis import GITOPS
 from tests.support.manifests import Manifests
+from tests.support.snapshots import reviewed
 
 GOLDEN = Path(__file__).parent / "golden"
 APPLICATIONS = ("overlays/", "environments/", "platform/")
-SHOWN_LINES = 60
 
 
 def test_every_application_is_what_was_reviewed(manifests: Manifests, request: pytest.FixtureRequest) -> None:
@@ -28,20 +27,7 @@ def test_every_application_is_what_was_reviewed(manifests: Manifests, request: p
         for path in manifests.folders()
         if path.startswith(APPLICATIONS)
     }
-    if request.config.getoption("--snapshot-update"):
-        GOLDEN.mkdir(exist_ok=True)
-        for path in GOLDEN.iterdir():
-            path.unlink()
-        for name, text in now.items():
-            (GOLDEN / name).write_text(text)
-    reviewed = {path.name: path.read_text() for path in GOLDEN.glob("*.yaml")}
-    lines: list[str] = []
-    for name in sorted({*reviewed, *now}):
-        before, after = (one.get(name, "").splitlines() for one in (reviewed, now))
-        lines += difflib.unified_diff(before, after, f"reviewed/{name}", "synthesized", n=2, lineterm="")
-    if lines:
-        more = f"\n... {len(lines) - SHOWN_LINES} lines more" if len(lines) > SHOWN_LINES else ""
-        pytest.fail("\n".join(lines[:SHOWN_LINES]) + more, pytrace=False)
+    reviewed(GOLDEN, now, update=request.config.getoption("--snapshot-update"), name="reviewed")
 
 
 def test_what_is_committed_is_what_synthesis_gives() -> None:

@@ -1,14 +1,41 @@
 """Templates as a reviewer reads them: construct paths for logical ids, no hashes, nothing that CDK adds for itself."""
 
+import difflib
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 _ASSET = re.compile(r"\b[0-9a-f]{64}\b")
 _HASH = re.compile(r"(?<=[A-Za-z]{2})(?=[0-9A-F]*\d)(?:[0-9A-F]{8}){1,2}(?![0-9a-z])")
 """The end that CDK gives a name of another stack's resource, and one more where that becomes an export."""
+
+
+SHOWN_LINES = 60
+
+
+def reviewed(folder: Path, now: Mapping[str, str], *, update: bool, name: str) -> None:
+    """Fails where the files of `folder` are not these texts by file name; with `update`, makes them so first.
+
+    `name` stands before the files' names in the differences that are shown.
+    """
+    if update:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.iterdir():
+            path.unlink()
+        for file, text in now.items():
+            (folder / file).write_text(text)
+    seen = {path.name: path.read_text() for path in folder.glob("*.yaml")}
+    lines: list[str] = []
+    for file in sorted({*seen, *now}):
+        before, after = (one.get(file, "").splitlines() for one in (seen, now))
+        lines += difflib.unified_diff(before, after, f"{name}/{file}", "synthesized", n=2, lineterm="")
+    if lines:
+        more = f"\n... {len(lines) - SHOWN_LINES} lines more" if len(lines) > SHOWN_LINES else ""
+        pytest.fail("\n".join(lines[:SHOWN_LINES]) + more, pytrace=False)
 
 
 def readable(template: Mapping[str, Any], stack: str) -> str:
