@@ -71,7 +71,7 @@ def main() -> None:
     toolchain.ready()
     console = Console()
     with tempfile.TemporaryDirectory() as folder:
-        only = {name: Path(folder) / f"{name}.py" for name in ("stacks", "k8s_charts")}
+        only = {name: Path(folder) / f"only_{name}.py" for name in ("stacks", "k8s_charts")}
         only["stacks"].write_text(
             imports("stacks", ("aws_cdk", "constructs"), "__import__('aws_cdk').App().synth()"), encoding="utf-8"
         )
