@@ -25,6 +25,8 @@ TESTS = ("tests/stacks", "tests/k8s_charts", "tests/blueprint")
 SNAPSHOTS = ("tests/stacks/test_snapshots.py", "tests/k8s_charts/test_golden.py")
 PROCESSES = 2
 TIMEOUT = 300
+WHOLE_TIMEOUT = 1800
+"""Seconds for all files that the mutations name, as the code stands; two processes share them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def run(mutations: Sequence[Mutation], report: Callable[[Verdict], None], root: 
             mutation.apply(clean)  # all must fit before minutes are spent
             shutil.copy(root / mutation.file, clean / mutation.file)
         files = sorted({mutation.tests for mutation in mutations})
-        if (first := _first_failure(clean, files)) is not None:
+        if (first := _first_failure(clean, files, whole=True)) is not None:
             raise StudioError(f"the tests fail as the code stands, at {first}.", advice="Mend that first.")
 
     def attempt(mutation: Mutation) -> Verdict:
@@ -117,11 +119,13 @@ def _there(root: Path) -> list[str]:
     return [tests for tests in TESTS if (root / tests).is_dir()]
 
 
-def _first_failure(root: Path, tests: Sequence[str]) -> str | None:
+def _first_failure(root: Path, tests: Sequence[str], *, whole: bool = False) -> str | None:
     """The first test that fails there. Snapshots are left out: they notice every change, and understand none."""
-    command = [sys.executable, "-P", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command = [sys.executable, "-P", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    command += ["-n", str(PROCESSES), "--dist", "loadscope"] if whole else ["-p", "no:xdist"]
     command += ["-m", "not slow", "--no-header", "--tb=no", "-rfE", *(f"--ignore={file}" for file in SNAPSHOTS), *tests]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    timeout = WHOLE_TIMEOUT if whole else TIMEOUT
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=timeout)
     if done.returncode == 0:
         return None
     for line in done.stdout.splitlines():

@@ -288,6 +288,7 @@ def _url(pods: Pods) -> str:
     return pods.here(redis_url(CHOSEN, PROD, token=TOKEN))
 
 
+@pytest.mark.slow
 def test_services_follow_when_the_primary_is_lost_and_comes_back_as_a_replica(pods: Pods) -> None:
     services = client(_url(pods))
     services.set("before", "1")
@@ -310,6 +311,7 @@ def test_services_follow_when_the_primary_is_lost_and_comes_back_as_a_replica(po
     services.close()
 
 
+@pytest.mark.slow
 def test_a_primary_hands_over_before_it_ends(pods: Pods) -> None:
     services = client(_url(pods))
     services.set("a", "1")
@@ -325,6 +327,7 @@ def test_a_primary_hands_over_before_it_ends(pods: Pods) -> None:
     services.close()
 
 
+@pytest.mark.slow
 def test_after_the_loss_of_all_nodes_the_last_primary_is_one_again(pods: Pods) -> None:
     leaving = pods.primary()
     leaving.script("leave.sh")
@@ -343,6 +346,7 @@ def test_after_the_loss_of_all_nodes_the_last_primary_is_one_again(pods: Pods) -
     assert last.sentinel().execute_command("SENTINEL", "MYID") == identity
 
 
+@pytest.mark.slow
 def test_nobody_gets_in_without_the_token_and_probes_tell_the_truth(pods: Pods) -> None:
     with pytest.raises(redis_library.AuthenticationError):
         redis_library.Redis(port=pods.all[0].port).get("a")
@@ -356,6 +360,7 @@ def test_nobody_gets_in_without_the_token_and_probes_tell_the_truth(pods: Pods) 
         pod.script("ready.sh", str(pod.port))
 
 
+@pytest.mark.slow
 def test_a_primary_that_no_replica_follows_takes_no_writes(pods: Pods) -> None:
     primary = pods.primary()
     assert primary.client().config_get("min-replicas-*") == {"min-replicas-to-write": "1", "min-replicas-max-lag": "10"}
