@@ -105,7 +105,7 @@ def run(mutations: Sequence[Mutation], report: Callable[[Verdict], None], root: 
         began = time.monotonic()
         with _copy(root) as broken:
             mutation.apply(broken)
-            first = _first_failure(broken, [mutation.tests]) or _first_failure(broken, _there(broken))
+            first = _first_failure(broken, [mutation.tests]) or _first_failure(broken, _there(broken), whole=True)
         outcome: Literal["caught", "survived"] = "survived" if first is None else "caught"
         verdict = Verdict(mutation, outcome, first or "", time.monotonic() - began)
         report(verdict)
