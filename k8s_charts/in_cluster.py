@@ -27,7 +27,7 @@ from k8s_charts.components import pods
 from k8s_charts.components.external_secrets import ExternalSecret, Remote, store
 from k8s_charts.components.policies import Rule, addresses, any_of, neighbours, pods_of, policy, tcp
 from k8s_charts.components.redis_pods import TOKEN_SECRET, RedisPods
-from k8s_charts.components.web_service import TargetGroupBinding
+from k8s_charts.components.target_group_binding import TargetGroupBinding
 from k8s_charts.folder import Folder, GitOps
 from k8s_charts.network_policies import API_SERVER, DNS, SCRAPER
 

@@ -10,7 +10,7 @@ from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
 from k8s_charts.components.database_job import IMAGE, DatabaseJob, hook
 from k8s_charts.components.external_secrets import ExternalSecret, store
 from k8s_charts.components.pods import labels
-from k8s_charts.components.web_service import ENVIRONMENT_LABEL
+from k8s_charts.components.service_shape import ENVIRONMENT_LABEL
 from k8s_charts.folder import UNRELEASED, Folder, GitOps, Overlay
 from k8s_charts.settings import Configuration, configure
 

@@ -16,15 +16,9 @@ from blueprint.rules import demand
 from blueprint.services import SERVICES, Service
 from blueprint.worker import WORKER
 from blueprint.workloads import WORKLOADS
-from k8s_charts.components.web_service import (
-    ENVIRONMENT_LABEL,
-    Claim,
-    Particulars,
-    Shape,
-    WebService,
-    environment_objects,
-    patches,
-)
+from k8s_charts.components.service_overlay import environment_objects, patches
+from k8s_charts.components.service_shape import ENVIRONMENT_LABEL, Claim, Particulars, Shape
+from k8s_charts.components.web_service import WebService
 from k8s_charts.facts import Facts
 from k8s_charts.folder import UNRELEASED, Folder, GitOps, Overlay
 from k8s_charts.settings import Configuration, configure

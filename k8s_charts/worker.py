@@ -8,7 +8,7 @@ from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
 from blueprint.rules import demand
 from blueprint.worker import WORKER
 from k8s_charts.components.gpu_worker import NAME, GpuWorkerPods, Particulars, environment_objects, patches
-from k8s_charts.components.web_service import ENVIRONMENT_LABEL
+from k8s_charts.components.service_shape import ENVIRONMENT_LABEL
 from k8s_charts.facts import Facts
 from k8s_charts.folder import UNRELEASED, Folder, GitOps, Overlay
 from k8s_charts.settings import Configuration, configure

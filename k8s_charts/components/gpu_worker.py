@@ -21,8 +21,8 @@ from k8s_charts.components import pods
 from k8s_charts.components.external_secrets import ExternalSecret, store
 from k8s_charts.components.keda import Pace, ScaledObject, Trigger, TriggerAuthentication
 from k8s_charts.components.redis import redis_trigger
+from k8s_charts.components.service_shape import CHECKSUM, FIRST, LAST
 from k8s_charts.components.shared_files import claim, mounted
-from k8s_charts.components.web_service import CHECKSUM, FIRST, LAST
 from k8s_charts.facts import Facts
 from k8s_charts.settings import Configuration
 

@@ -4,99 +4,20 @@ Without an environment it makes what all environments share, the base; with one 
 puts it together of the base and the environment's overlay.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
 
 from cdk8s_plus_35 import k8s
 from constructs import Construct
 
 from blueprint.cluster import SURGE
-from blueprint.edge import target_group
-from blueprint.environments import Environment, Replicas
+from blueprint.environments import Replicas
 from blueprint.rollout import AUTOSCALING, ROLLOUT, Autoscaling, Probe, Rollout
-from blueprint.services import Service
 from k8s_charts.components import pods
-from k8s_charts.components.external_secrets import ExternalSecret, store
-from k8s_charts.folder import CustomResource
-from k8s_charts.settings import Configuration
+from k8s_charts.components.service_overlay import environment_objects
+from k8s_charts.components.service_shape import CHECKSUM, FIRST, LAST, Particulars, Shape, requirements
 
-WAVE = "argocd.argoproj.io/sync-wave"
-FIRST, LAST = {WAVE: "-1"}, {WAVE: "1"}
-"""What pods need is there, and healthy, before they are: the load balancer's readiness gate is given to pods when they
-are made, by the bindings that exist then; and an autoscaler without its Deployment counts as degraded."""
-ENVIRONMENT_LABEL = "pingvas.com/environment"
-CHECKSUM = "pingvas.com/configuration"
 PORT = "http"
 _ZONE, _HOST = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A PersistentVolumeClaim that the service mounts."""
-
-    name: str
-    mount: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """What tells one service's pods from the others', in every environment. `variables` come out of its Secret."""
-
-    service: Service
-    variables: Sequence[str]
-    files: Sequence[str]
-    uid: int = pods.USER
-    gid: int = pods.USER
-    claims: Sequence[Claim] = ()
-
-    @property
-    def name(self) -> str:
-        return self.service.title
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Particulars:
-    """What an environment adds. `image` is the image with its tag; `balanced`: ELB sends it requests itself."""
-
-    environment: Environment
-    configuration: Configuration
-    image: str
-    balanced: bool = True
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-class TargetGroupBinding(CustomResource):
-    """Registers a Service's pods with a target group that exists. Without `networking` the controller changes no
-    security group; the platform's say already who may reach the pods."""
-
-    def __init__(
-        self,
-        scope: Construct,
-        name: str,
-        *,
-        target_group: str,
-        service: str,
-        port: int,
-        labels: Mapping[str, str],
-        annotations: Mapping[str, str],
-        namespace: str | None = None,
-    ) -> None:
-        super().__init__(
-            scope,
-            f"{name}-binding",
-            api_version="elbv2.k8s.aws/v1beta1",
-            kind="TargetGroupBinding",
-            name=name,
-            namespace=namespace,
-            labels=labels,
-            annotations=annotations,
-            spec={
-                "targetGroupName": target_group,
-                "targetType": "ip",
-                "serviceRef": {"name": service, "port": port},
-            },
-        )
 
 
 class WebService(Construct):
@@ -313,81 +234,6 @@ class WebService(Construct):
                 for claim in shape.claims
             ),
         ]
-
-
-def environment_objects(scope: Construct, shape: Shape, own: Particulars, *, whole: bool = False) -> None:
-    """What only an environment has: ConfigMap, ExternalSecret, TargetGroupBinding. An overlay leaves namespace and
-    labels to Kustomize."""
-    labels = pods.labels(shape.name, component="api") | (dict(own.labels) if whole else {})
-    namespace = own.environment.namespace if whole else None
-    configuration = own.configuration
-    k8s.KubeConfigMap(
-        scope,
-        "Settings",
-        metadata=k8s.ObjectMeta(name=shape.name, namespace=namespace, labels=labels, annotations=FIRST),
-        data=dict(sorted(configuration.plain.items())),
-    )
-    ExternalSecret(
-        scope,
-        shape.name,
-        store=store(own.environment.name),
-        data=configuration.remote,
-        template=configuration.template,
-        only_for_template=configuration.only_for_template,
-        labels=labels,
-        annotations=FIRST,
-        namespace=namespace,
-    )
-    if own.balanced:
-        TargetGroupBinding(
-            scope,
-            shape.name,
-            target_group=target_group(own.environment.name, shape.service.name),
-            service=shape.name,
-            port=shape.service.port,
-            labels=labels,
-            annotations=FIRST,
-            namespace=namespace,
-        )
-
-
-def patches(shape: Shape, own: Particulars) -> dict[str, dict[str, Any]]:
-    """What an environment changes of the base, by the patch's name."""
-    environment, configuration = own.environment, own.configuration
-    variables = [
-        {"name": name, "valueFrom": {"secretKeyRef": {"name": shape.name, "key": name}}}
-        for name in sorted(set(configuration.variables) - set(shape.variables))
-    ]
-    container: dict[str, Any] = {"name": shape.name, "resources": requirements(shape.service)}
-    if variables:
-        container["env"] = variables
-    return {
-        "deployment": {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": shape.name},
-            "spec": {
-                "template": {
-                    "metadata": {"annotations": {CHECKSUM: configuration.checksum}},
-                    "spec": {"priorityClassName": environment.priority_class, "containers": [container]},
-                }
-            },
-        },
-        "autoscaler": {
-            "apiVersion": "autoscaling/v2",
-            "kind": "HorizontalPodAutoscaler",
-            "metadata": {"name": shape.name},
-            "spec": {"minReplicas": environment.replicas.minimum, "maxReplicas": environment.replicas.maximum},
-        },
-    }
-
-
-def requirements(service: Service) -> dict[str, dict[str, str]]:
-    """Requests and limits, as Kubernetes writes them."""
-    return {
-        "requests": {"cpu": pods.cores(service.cpu_request), "memory": pods.mebibytes(service.memory_request_mib)},
-        "limits": {"cpu": pods.cores(service.cpu), "memory": pods.mebibytes(service.memory_mib)},
-    }
 
 
 def _policy(kind: str, value: int, period: int) -> k8s.HpaScalingPolicyV2:

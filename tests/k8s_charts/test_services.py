@@ -19,7 +19,7 @@ from blueprint.services import HTTP, SERVICES, Service
 from blueprint.worker import WORKER
 from blueprint.workloads import WORKLOADS
 from k8s_charts import services, tree
-from k8s_charts.components.web_service import CHECKSUM, ENVIRONMENT_LABEL
+from k8s_charts.components.service_shape import CHECKSUM, ENVIRONMENT_LABEL
 from k8s_charts.facts import placeholders
 from k8s_charts.folder import UNRELEASED, GitOps
 from services.kernel.settings import Settings
