@@ -91,14 +91,6 @@ IGNORED: Mapping[str, tuple[Ignored, ...]] = MappingProxyType(
             ),
             Ignored(kind="Secret", name="external-secrets-shared-webhook", pointers=("/data",)),
         ),
-        "kube-prometheus-stack": tuple(
-            Ignored(
-                group="admissionregistration.k8s.io",
-                kind=kind,
-                expressions=(".webhooks[]?.clientConfig.caBundle",),
-            )
-            for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
-        ),
     }
 )
 """By chart, what controllers write into objects that the chart makes."""

@@ -29,7 +29,8 @@ from tests.support.templates import Templates
 ENVIRONMENTS = [one.name for one in CLUSTER_ENVIRONMENTS]
 OF_AWS = {"origin-header", "vpn-saml", "pagerduty"}
 """Secrets that the AWS layer reads itself: the distributions' header, the VPN's metadata, the key of the topics."""
-OF_NOBODY = {"db-backup": "the backup role signs in from outside the cluster, in a drill or a dump"}
+OF_LATER = {"oauth-credentials", "lemon-squeezy"}
+"""Secrets of sign-in and payments, for which no service has a setting."""
 
 
 def test_every_process_starts_with_the_environment_its_pod_gets(manifests: Manifests) -> None:
@@ -115,7 +116,7 @@ def test_every_secret_that_is_read_exists_and_every_secret_is_read(manifests: Ma
             assert one.namespace in (environment, "bootstrap", "monitoring"), str(one)
             read.add(remote["key"])
     for path, secret in SECRETS.items():
-        if secret.name not in OF_AWS | set(OF_NOBODY) | {"oauth-credentials", "lemon-squeezy"}:
+        if secret.name not in OF_AWS | OF_LATER:
             assert path in read, f"nobody reads {path}"
 
 

@@ -1,40 +1,23 @@
 """Deployment facts out of an emulated account that holds the parameters of the CDK templates."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import boto3
-import httpx
 import pytest
 
 from blueprint.contract import OUTPUTS, PREFIX
 from k8s_charts.facts import FILE, NEEDED, load, placeholders
 from studio.cloud import account_facts
-from studio.cloud.rehearse.run import ACCOUNT, Emulator
+from studio.cloud.rehearse.run import ACCOUNT
 from studio.errors import StudioError, UsageError
 from tests.support import outputs
 from tests.support.templates import Templates, synthesize
 
 REGION = "us-east-1"
 
-
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with Emulator(tmp_path_factory.mktemp("emulator")).running() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def aws(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name, value in emulator.environment.items():
-        if name == "AWS_PROFILE":
-            monkeypatch.delenv(name, raising=False)
-        else:
-            monkeypatch.setenv(name, value)
-    yield
-    httpx.post(f"{emulator.url}/moto-api/reset")
+pytestmark = pytest.mark.usefixtures("aws")
 
 
 @pytest.fixture(scope="module")

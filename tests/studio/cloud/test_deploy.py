@@ -1,12 +1,11 @@
 """The preflight's checks against an emulated account: each one's good answer and its bad one."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
-import httpx
 import pytest
 from botocore.stub import Stubber
 
@@ -15,30 +14,14 @@ from stacks.settings import read
 from studio.cloud.deploy.account import Account
 from studio.cloud.deploy.checks import Assembly, Finding, Situation, capacity, names, preflight, region, standing, who
 from studio.cloud.deploy.signing import SigningKey, generate
-from studio.cloud.rehearse.run import ACCOUNT, Emulator
+from studio.cloud.rehearse.run import ACCOUNT
 from studio.errors import StudioError, UsageError
 
 REGION = "us-east-1"
 OFFICE = {"vpn_allowed_cidrs": "192.80.1.0/24", "kubernetes_public_cidrs": "192.80.1.0/24"}
 Made = Callable[..., Situation]
 
-
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with Emulator(tmp_path_factory.mktemp("emulator")).running() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def aws(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Credentials of the emulated account, in which nothing is left from the test before."""
-    for name, value in emulator.environment.items():
-        if name == "AWS_PROFILE":
-            monkeypatch.delenv(name, raising=False)
-        else:
-            monkeypatch.setenv(name, value)
-    yield
-    httpx.post(f"{emulator.url}/moto-api/reset")
+pytestmark = pytest.mark.usefixtures("aws")
 
 
 def assembly(

@@ -13,7 +13,6 @@ import boto3
 import dns.flags
 import dns.message
 import dns.rrset
-import httpx
 import pytest
 
 from blueprint.environments import PROD
@@ -24,7 +23,7 @@ from studio.cloud.deploy import delegation, signing
 from studio.cloud.deploy.account import Account
 from studio.cloud.deploy.checks import Finding
 from studio.cloud.deploy.run import Deployment, Options, given
-from studio.cloud.rehearse.run import ACCOUNT, Emulator
+from studio.cloud.rehearse.run import ACCOUNT
 from studio.errors import Exit, StudioError, UsageError
 from studio.processes import LOOPBACK
 
@@ -43,22 +42,7 @@ BELOW = {
     "Delivery": [],
 }
 
-
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with Emulator(tmp_path_factory.mktemp("emulator")).running() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def aws(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name, value in emulator.environment.items():
-        if name == "AWS_PROFILE":
-            monkeypatch.delenv(name, raising=False)
-        else:
-            monkeypatch.setenv(name, value)
-    yield
-    httpx.post(f"{emulator.url}/moto-api/reset")
+pytestmark = pytest.mark.usefixtures("aws")
 
 
 class NameServer:
@@ -337,7 +321,7 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def stage(aws: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     yield Stage(tmp_path, monkeypatch)
     boto3.client("cloudformation", REGION).delete_stack(StackName="PingvasDns")
 
