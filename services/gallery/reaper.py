@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.gallery import repository
+from services.kernel.background import background
 from services.kernel.db import Database
 from services.kernel.errors import UnavailableError
 from services.kernel.jobs import generation_folder
@@ -31,12 +32,10 @@ class Reaper:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._run(), name="reaper")
         try:
-            yield
+            async with background("reaper", self._run()):
+                yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
             await self._db.close()
 
     async def _run(self) -> None:

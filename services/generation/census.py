@@ -14,6 +14,7 @@ import redis.asyncio
 import sqlalchemy as sa
 
 from blueprint.plans import PLANS
+from services.kernel.background import background
 from services.kernel.db import Database
 from services.kernel.keys import Keys
 from services.kernel.logs import get_logger
@@ -49,12 +50,8 @@ class Census:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Counts at once and then every minute, or learns what another replica counted."""
-        task = asyncio.create_task(self._run(), name="census")
-        try:
+        async with background("census", self._run()):
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self) -> None:
         while True:

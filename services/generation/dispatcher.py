@@ -14,6 +14,7 @@ from uuid import UUID
 import redis.asyncio
 
 from services.kernel import events, jobs
+from services.kernel.background import background
 from services.kernel.db import Database, DatabaseUnavailableError, Row
 from services.kernel.errors import UnavailableError
 from services.kernel.keys import Keys
@@ -51,15 +52,14 @@ class Dispatcher:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Runs relay and sweeper; at the end what is committed is still sent."""
-        tasks = [asyncio.create_task(self._relay(), name="relay"), asyncio.create_task(self._sweep(), name="sweeper")]
         try:
-            yield
+            async with background("relay", self._relay()), background("sweeper", self._sweep()):
+                try:
+                    yield
+                finally:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._committed.join(), timeout=2)
         finally:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._committed.join(), timeout=2)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             self._publisher.close()
             await self.db.close()
 

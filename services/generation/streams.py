@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from blueprint.services import HTTP
 from services.kernel import events
+from services.kernel.background import background
 from services.kernel.db import DatabaseUnavailableError
 from services.kernel.keys import Keys
 from services.kernel.logs import get_logger
@@ -41,13 +42,11 @@ class Wakes:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._listen(), name="wakes")
-        try:
-            yield
-        finally:
-            self.close()
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        async with background("wakes", self._listen()):
+            try:
+                yield
+            finally:
+                self.close()
 
     @contextmanager
     def of(self, generation_id: UUID) -> Iterator[asyncio.Event]:

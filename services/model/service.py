@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
+from services.kernel.background import background
 from services.kernel.catalogue import Entry, ModelsFolderMissingError, Scanner
 from services.kernel.db import Database, ReadSession, Row
 from services.kernel.errors import PingvasError
@@ -35,13 +36,8 @@ class Catalogue:
         db = Database(self._settings, role="worker")
         try:
             await self._try(db)
-            task = asyncio.create_task(self._repeat(db))
-            try:
+            async with background("catalogue", self._repeat(db)):
                 yield
-            finally:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
         finally:
             await db.close()
 
