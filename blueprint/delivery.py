@@ -7,7 +7,8 @@ from types import MappingProxyType
 from blueprint.environments import CLUSTER_ENVIRONMENTS, EnvironmentName
 from blueprint.services import SERVICES
 
-IMAGES = (*(service.title for service in SERVICES.values()), "gpu-worker", "migrations", "web")
+WEB = "web"
+IMAGES = (*(service.title for service in SERVICES.values()), "gpu-worker", "migrations", WEB)
 """One ECR repository an image, below `pingvas/`."""
 REPOSITORY_PREFIX = "pingvas"
 MUTABLE_TAG_PREFIX = "dev-latest"

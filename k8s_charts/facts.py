@@ -58,7 +58,7 @@ NEEDED = tuple(_FORMS)
 class Facts:
     """Where the manifests are to run. `outputs` holds every name of `NEEDED`; `edge_and_cache` is a choice, not a fact:
     whether the load balancer's routing and the caches are AWS's or pods (`blueprint.in_cluster`).
-    `interface_endpoints` repeats the AWS layer's setting: with it AWS's APIs answer in the data subnets."""
+    `interface_endpoints` is the AWS layer's setting: with it AWS's APIs answer in the data subnets."""
 
     account: str
     region: str

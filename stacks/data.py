@@ -104,7 +104,6 @@ class DataStack(PlatformStack):
         self.publish("aurora/master-secret-arn", self.aurora.attr_master_user_secret_secret_arn)
         for name, cache in self.caches.items():
             self.publish(redis_endpoint(name), cache.attr_primary_end_point_address)
-            self.publish(redis_endpoint(name, "reader"), cache.attr_reader_end_point_address)
         self.publish("efs/file-system-id", self.file_system.ref)
         for name, point in self.access_points.items():
             self.publish(f"efs/{name}-access-point-id", point.ref)

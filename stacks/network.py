@@ -178,6 +178,7 @@ class NetworkStack(PlatformStack):
         self.publish("network/vpc-id", self.vpc.vpc_id)
         for name in TIERS:
             self.publish(f"network/{name}-subnet-ids", ",".join(subnet.subnet_id for subnet in self.tier(name)))
+        self.publish("network/interface-endpoints", "true" if self.groups.endpoints else "false")
         self.publish("network/alb-security-group-id", self.groups.alb.security_group_id)
         self.publish("network/node-security-group-id", self.groups.nodes.security_group_id)
         self.publish("vpn/address", self.vpn_address.attr_public_ip)

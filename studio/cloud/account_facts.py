@@ -4,13 +4,14 @@ import os
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from blueprint.contract import OUTPUTS, PREFIX
+from blueprint.contract import INTERFACE_ENDPOINTS_OUTPUT, OUTPUTS, PREFIX
 from blueprint.regions import REGIONS
 from blueprint.rules import RuleError
 from k8s_charts.facts import NEEDED, Facts, checked
 from studio.cloud.deploy.account import Account, said
 from studio.errors import NotRunningError, StudioError, UsageError
 
+ASKED = (*NEEDED, INTERFACE_ENDPOINTS_OUTPUT)
 AT_ONCE = 10
 """Names that one GetParameters takes."""
 PLACEHOLDER = "placeholder"
@@ -38,7 +39,13 @@ def read(facts: Facts, *, region: str | None = None, profile: str | None = None)
     outputs = _outputs(account)
     _present(outputs, number, region)
     try:
-        found = checked(number, region, outputs, facts.edge_and_cache)
+        found = checked(
+            number,
+            region,
+            {name: outputs[name] for name in NEEDED},
+            facts.edge_and_cache,
+            interface_endpoints=outputs[INTERFACE_ENDPOINTS_OUTPUT] == "true",
+        )
     except RuleError as error:
         raise StudioError(
             f"An output of the account cannot be: {error}", advice="Deploy the stack that publishes it again."
@@ -54,7 +61,7 @@ def _region(facts: Facts) -> str:
 
 
 def _outputs(account: Account) -> dict[str, str]:
-    names = {OUTPUTS[name].parameter: name for name in NEEDED}
+    names = {OUTPUTS[name].parameter: name for name in ASKED}
     found: dict[str, str] = {}
     asked = list(names)
     try:
@@ -72,7 +79,7 @@ def _outputs(account: Account) -> dict[str, str]:
 
 
 def _present(outputs: dict[str, str], account: str, region: str) -> None:
-    missing = [name for name in NEEDED if name not in outputs]
+    missing = [name for name in ASKED if name not in outputs]
     if not outputs:
         raise StudioError(
             f"Account {account} has no parameter below {PREFIX} in {region}.",
@@ -81,7 +88,7 @@ def _present(outputs: dict[str, str], account: str, region: str) -> None:
     if missing:
         stacks = ", ".join(dict.fromkeys(OUTPUTS[name].stack for name in missing))
         raise StudioError(
-            f"Account {account} lacks {len(missing)} of {len(NEEDED)} outputs in {region}: {', '.join(missing)}.",
+            f"Account {account} lacks {len(missing)} of {len(ASKED)} outputs in {region}: {', '.join(missing)}.",
             advice=f"Deploy the stacks that publish them: ./pingvas deploy {stacks.replace(',', '')}",
         )
     for name, value in outputs.items():

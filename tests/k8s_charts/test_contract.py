@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from blueprint.addons import ADDONS
 from blueprint.cluster import INTERRUPTION_QUEUE, KARPENTER_NODE_ROLE, NAME
-from blueprint.contract import SETTINGS
+from blueprint.contract import OUTPUTS, SETTINGS
 from blueprint.data import EFS
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.network import POSTGRES_PORT
@@ -147,6 +147,15 @@ def test_every_fact_is_used_and_none_is_made_up(app: GitOps) -> None:
     text = "\n".join(body for name, body in files(app).items() if name != "facts.yaml")
     unused = [name for name in NEEDED if app.facts[name] not in text]
     assert unused == []
+
+
+def test_every_output_is_used_by_a_manifest_or_is_for_somebody_else(app: GitOps) -> None:
+    text = "\n".join(body for name, body in files(app).items() if name != "facts.yaml")
+    for name, output in OUTPUTS.items():
+        ways = (name in NEEDED, bool(output.known_as), bool(output.read_by))
+        assert sum(ways) == 1, f"{name}: copied, known by its name, or for somebody else: {ways}"
+        if output.known_as:
+            assert re.search(rf"(?<![\w-]){re.escape(output.known_as)}(?![\w-])", text), f"no manifest names {name}"
 
 
 def test_names_that_the_aws_layer_fixes_are_named_so(manifests: Manifests, templates: Templates, app: GitOps) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from blueprint.acls import LIMIT, acl
+from blueprint.contract import INTERFACE_ENDPOINTS_OUTPUT, OUTPUTS
 from blueprint.network import FLOW_LOG_DAYS, NETWORK, TIERS, Network, check
 from blueprint.regions import REGIONS
 from blueprint.rules import RuleError
@@ -176,6 +177,14 @@ def test_interface_endpoints_are_a_setting(templates: Templates, region: str) ->
     assert services(templates, "Gateway") == services(more, "Gateway") == {"s3", "dynamodb"}
     assert services(templates, "Interface") == set()
     assert services(more, "Interface") == {"ecr.api", "ecr.dkr", "sts", "secretsmanager", "logs"}
+    parameter = OUTPUTS[INTERFACE_ENDPOINTS_OUTPUT].parameter
+    told = [
+        one.properties["Value"]
+        for made in (templates, more)
+        for one in made.resources("AWS::SSM::Parameter")
+        if one.properties["Name"] == parameter
+    ]
+    assert told == ["false", "true"]
     assert all(
         one.properties["PrivateDnsEnabled"] is True and len(one.properties["SubnetIds"]) == 3
         for one in more.resources("AWS::EC2::VPCEndpoint")

@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from blueprint.contract import OUTPUTS, PREFIX
+from blueprint.contract import INTERFACE_ENDPOINTS_OUTPUT, OUTPUTS, PREFIX
 from k8s_charts.facts import FILE, NEEDED, load, placeholders
 from studio.cloud import account_facts
 from studio.cloud.rehearse.run import ACCOUNT
@@ -42,7 +42,7 @@ def _put(parameters: dict[str, str], region: str = REGION) -> None:
 
 
 def test_templates_publish_every_fact_that_is_needed(published: dict[str, str]) -> None:
-    assert {OUTPUTS[name].parameter for name in NEEDED} <= set(published)
+    assert {OUTPUTS[name].parameter for name in account_facts.ASKED} <= set(published)
 
 
 def test_an_account_leaves_no_placeholder_and_reads_back(published: dict[str, str], tmp_path: Path) -> None:
@@ -53,6 +53,12 @@ def test_an_account_leaves_no_placeholder_and_reads_back(published: dict[str, st
     assert all(facts[name] == published[OUTPUTS[name].parameter] for name in NEEDED)
     (tmp_path / FILE).write_text(facts.text())
     assert load(tmp_path) == facts
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_whether_there_are_interface_endpoints_is_read_too(published: dict[str, str], said: bool) -> None:
+    _put(published | {OUTPUTS[INTERFACE_ENDPOINTS_OUTPUT].parameter: str(said).lower()})
+    assert account_facts.read(replace(placeholders(), interface_endpoints=not said)).interface_endpoints == said
 
 
 def test_the_choice_of_edge_and_cache_survives_an_account(published: dict[str, str]) -> None:
