@@ -7,6 +7,7 @@ from blueprint.environments import EnvironmentName
 from blueprint.notices import RUNBOOK, Severity
 
 Comparison = Literal["GreaterThanThreshold", "LessThanThreshold"]
+MINUTE = 60
 PAGED: tuple[EnvironmentName, ...] = ("prod",)
 """Environments whose own critical alarms wake somebody; another's are sent as warnings ("PagerDuty (prod)")."""
 

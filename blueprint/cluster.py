@@ -1,23 +1,20 @@
-"""The EKS cluster: its version, system nodes, Karpenter's pools, who gets in, and what they add up to.
+"""The EKS cluster: its version, names, logs, system nodes, who gets in, and the rules that its numbers keep.
 
-Memory in GiB, CPU in virtual cores. AWS reads it in `stacks.cluster`; charts make NodePools and node classes of it.
+Karpenter's pools stand in `blueprint.pools`, what an environment asks for at most in `blueprint.maxima`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from math import ceil
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
-from blueprint.data import LOG_PREFIXES
+from blueprint.buckets import LOG_PREFIXES
 from blueprint.delivery import GITHUB
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
 from blueprint.instances import Architecture, InstanceType, instance_types
-from blueprint.network import ZONES
+from blueprint.maxima import maxima, workers_maximum
+from blueprint.pools import GENERAL, GPU, Pool
 from blueprint.rules import demand
 from blueprint.security import OPERATORS
-from blueprint.services import SERVICES, Service
-from blueprint.worker import WORKER, GpuWorker
 
 NAME = "pingvas-shared-eks"
 VERSION = "1.35"
@@ -40,9 +37,10 @@ KARPENTER_NODE_ROLE = "pingvas-node-karpenter"
 INTERRUPTION_QUEUE = NAME
 INTERRUPTION_RETENTION_SECONDS = 300
 """A Spot notice is worth two minutes; what is older than five helps nobody."""
+SPOT_WARNING = "EC2 Spot Instance Interruption Warning"
 INTERRUPTION_EVENTS = MappingProxyType(
     {
-        "SpotInterruption": ("aws.ec2", "EC2 Spot Instance Interruption Warning"),
+        "SpotInterruption": ("aws.ec2", SPOT_WARNING),
         "Rebalance": ("aws.ec2", "EC2 Instance Rebalance Recommendation"),
         "StateChange": ("aws.ec2", "EC2 Instance State-change Notification"),
         "Health": ("aws.health", "AWS Health Event"),
@@ -111,141 +109,6 @@ SYSTEM = SystemNodes(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Taint:
-    """What keeps pods off a node that do not tolerate it."""
-
-    key: str
-    value: str
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
-    """A Karpenter NodePool, Spot. A limit is what all of its nodes may have together.
-
-    `grace_seconds` is the NodePool's terminationGracePeriod; None waits for pods without bound. `drift_budget` is how
-    many nodes Karpenter may replace at once because they differ from their class. `expires_hours`: None is Never.
-    """
-
-    name: str
-    types: tuple[InstanceType, ...]
-    cpu: int
-    memory_gib: int
-    gpu: int = 0
-    labels: Mapping[str, str] = field(default_factory=dict)
-    taints: tuple[Taint, ...] = ()
-    consolidate_after_seconds: int
-    grace_seconds: int | None = None
-    drift_budget: str
-    expires_hours: int | None = None
-
-    @property
-    def architectures(self) -> tuple[Architecture, ...]:
-        return tuple(sorted({one.architecture for one in self.types}))
-
-
-def gpu_pool(gpus: int) -> Pool:
-    """The pool `gpu-workers`, of one number: cores and memory follow it upward, 8 and 32 GiB a GPU.
-
-    >>> gpu_pool(10).cpu, gpu_pool(10).memory_gib, gpu_pool(15).cpu, gpu_pool(15).memory_gib
-    (100, 400, 120, 480)
-    """
-    return Pool(
-        name="gpu-workers",
-        types=instance_types("g4dn.xlarge", "g4dn.2xlarge", "g5.xlarge"),
-        cpu=max(100, 8 * gpus),
-        memory_gib=max(400, 32 * gpus),
-        gpu=gpus,
-        labels=MappingProxyType({"workload-type": "gpu"}),
-        taints=(Taint("nvidia.com/gpu", "true"),),
-        consolidate_after_seconds=30,
-        grace_seconds=WORKER.grace_seconds,
-        drift_budget="0",
-        expires_hours=None,
-    )
-
-
-GPU = gpu_pool(10)
-GENERAL = Pool(
-    name="general",
-    types=instance_types(
-        "m5.large", "m6i.large", "m5.xlarge", "m6i.xlarge", "m6g.large", "m7g.large", "m6g.xlarge", "m7g.xlarge"
-    ),
-    cpu=52,
-    memory_gib=208,
-    labels=MappingProxyType({"workload-type": "general"}),
-    consolidate_after_seconds=60,
-    grace_seconds=300,
-    drift_budget="10%",
-    expires_hours=720,
-)
-"""At the maxima, both environments rolling out, it takes 46 vCPUs and 184 GiB; the rest is for nodes that Karpenter
-replaces. With more, the subnets could run out of addresses once the GPU pool has as many GPUs as prod may ask for."""
-POOLS = (GPU, GENERAL)
-
-
-SURGE = 0.25
-"""A rollout's surge, as a share of a service's replicas."""
-MIGRATION_CPU = 0.5
-MIGRATION_MEMORY_GIB = 0.5
-"""The Job that migrates a schema before a rollout."""
-
-
-def workers_maximum(environment: Environment, pool: Pool = GPU) -> int:
-    """To how many workers KEDA scales: its maximum, the namespace's GPU quota or the pool's GPUs, whichever is least.
-
-    >>> [workers_maximum(one) for one in CLUSTER_ENVIRONMENTS]
-    [3, 10]
-    """
-    quota = environment.quota.gpu if environment.quota else environment.workers.maximum
-    return min(environment.workers.maximum, quota // WORKER.gpu, pool.gpu // WORKER.gpu)
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceQuota:
-    """A quota of the account (Service Quotas) in the region, and what the platform reaches at its maxima."""
-
-    service: str
-    code: str
-    name: str
-    needed: int
-    why: str
-
-
-UPDATE_SURGE = 2 * ZONES
-"""System nodes that an update may start beside those there are, two a zone (EKS user guide, "Understand each phase of
-node updates")."""
-
-
-def service_quotas(
-    *, system: SystemNodes = SYSTEM, gpu: Pool = GPU, general: Pool = GENERAL
-) -> tuple[ServiceQuota, ...]:
-    """Spot quotas, in vCPUs, that the maxima need; new accounts have 0 of the first and little of the second.
-
-    >>> [(one.code, one.needed) for one in service_quotas()]
-    [('L-3819A6DF', 80), ('L-34B43A08', 74)]
-    """
-    largest = max(one.cpu // one.gpu for one in gpu.types)
-    nodes = max(one.cpu for types in system.types.values() for one in types)
-    return (
-        ServiceQuota(
-            "ec2",
-            "L-3819A6DF",
-            "All G and VT Spot Instance Requests",
-            min(gpu.cpu, gpu.gpu * largest),
-            f"{gpu.gpu} GPUs on nodes of up to {largest} vCPUs",
-        ),
-        ServiceQuota(
-            "ec2",
-            "L-34B43A08",
-            "All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests",
-            general.cpu + (system.maximum + UPDATE_SURGE) * nodes,
-            f"{general.cpu} vCPUs of the general pool, {system.maximum} system nodes, {UPDATE_SURGE} more in an update",
-        ),
-    )
-
-
 def check(
     *,
     system: SystemNodes = SYSTEM,
@@ -277,42 +140,6 @@ def check(
             )
     for environment in environments:
         _check_quota(environment, gpu)
-
-
-@dataclass(frozen=True, slots=True)
-class Maxima:
-    """What an environment asks for at most, a rollout's surge and a migration included. CPU in cores, memory in GiB."""
-
-    replicas: int
-    workers: int
-    cpu: float
-    memory_gib: float
-    gpu: int
-    pods: int
-
-
-def maxima(
-    environment: Environment, *, services: Iterable[Service] | None = None, worker: GpuWorker = WORKER
-) -> Maxima:
-    """An environment's maxima, whatever its quota and the GPU pool would let it have.
-
-    >>> both = [maxima(one) for one in CLUSTER_ENVIRONMENTS]
-    >>> [(one.cpu, one.memory_gib, one.gpu, one.pods) for one in both]
-    [(17.0, 47.0, 3, 39), (50.0, 200.0, 15, 81)]
-    """
-    every = tuple(services or SERVICES.values())
-    workers = environment.workers.maximum
-    replicas = ceil(environment.replicas.maximum * (1 + SURGE))
-    return Maxima(
-        replicas=replicas,
-        workers=workers,
-        cpu=sum(one.cpu_request for one in every) * replicas + workers * worker.cpu + MIGRATION_CPU,
-        memory_gib=sum(one.memory_request_mib for one in every) / 1024 * replicas
-        + workers * worker.memory_gib
-        + MIGRATION_MEMORY_GIB,
-        gpu=workers * worker.gpu,
-        pods=len(every) * replicas + workers + 1,
-    )
 
 
 def _check_quota(environment: Environment, gpu: Pool) -> None:

@@ -14,8 +14,8 @@ from math import ceil
 from types import MappingProxyType
 from typing import Any, Literal
 
-from blueprint.cluster import GPU, Pool
 from blueprint.network import ZONES
+from blueprint.pools import GPU, Pool
 from blueprint.rules import demand
 from blueprint.scaling import SCALING
 

@@ -12,7 +12,7 @@ from typing import Literal
 from blueprint.workloads import WORKLOADS
 
 Place = Literal["system", "general", "gpu", "every"]
-"""`system` pods select the node group's label, `general` ones the pool's (`blueprint.cluster.GENERAL.labels`): without
+"""`system` pods select the node group's label, `general` ones the pool's (`blueprint.pools.GENERAL.labels`): without
 it they would fill the system nodes while no other node is there, and stay. `gpu` and `every` are DaemonSets, one pod a
 node; `every` is every node, whatever its taints."""
 PRIORITY_CLASS = "platform-critical"

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from blueprint.addons import ADDONS
+from blueprint.buckets import BUCKETS
 from blueprint.cluster import CONTAINER_LOG_GROUP, INTERRUPTION_QUEUE, KARPENTER_NODE_ROLE, NAME
-from blueprint.data import AURORA, BUCKETS, EFS
+from blueprint.data import AURORA, EFS
 from blueprint.delivery import IMAGES, WEB, repository_name
 from blueprint.edge import target_group as target_group_name
 from blueprint.environments import CLUSTER_ENVIRONMENTS

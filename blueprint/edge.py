@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from blueprint.data import IMAGE_PREFIX
+from blueprint.buckets import IMAGE_PREFIX
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
 from blueprint.rules import demand
 from blueprint.services import GATEWAY_PORT, SERVICES, Service

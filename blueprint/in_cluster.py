@@ -10,10 +10,11 @@ from types import MappingProxyType
 from typing import Literal
 
 from blueprint.charts import Chart, Wave
-from blueprint.cluster import GENERAL, MIGRATION_CPU, MIGRATION_MEMORY_GIB, SURGE, workers_maximum
 from blueprint.edge import LOAD_BALANCER
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
+from blueprint.maxima import MIGRATION_CPU, MIGRATION_MEMORY_GIB, SURGE, workers_maximum
 from blueprint.namespaces import CACHE_IMAGES
+from blueprint.pools import GENERAL
 from blueprint.rules import demand
 from blueprint.services import SERVICES
 from blueprint.worker import WORKER

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from math import ceil
 
 from blueprint.addons import ADDONS
-from blueprint.alarms import admitted
 from blueprint.allocatable import daemons
-from blueprint.cluster import UPDATE_SURGE, maxima, service_quotas, workers_maximum
 from blueprint.components import PRIORITY, PRIORITY_CLASS, Place
+from blueprint.connections import admitted
 from blueprint.instances import InstanceType
 from blueprint.loads import Load, Plan
+from blueprint.maxima import maxima, workers_maximum
 from blueprint.network import ZONES
+from blueprint.service_quotas import UPDATE_SURGE, service_quotas
 
 RESERVED_ADDRESSES = 5
 """Of a subnet, kept by AWS (VPC user guide, "Subnet CIDR blocks")."""

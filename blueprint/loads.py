@@ -6,23 +6,15 @@ from math import ceil
 from types import MappingProxyType
 
 from blueprint.allocatable import Amount, asked
-from blueprint.cluster import (
-    GENERAL,
-    GPU,
-    MIGRATION_CPU,
-    MIGRATION_MEMORY_GIB,
-    SURGE,
-    SYSTEM,
-    Pool,
-    SystemNodes,
-    workers_maximum,
-)
+from blueprint.cluster import SYSTEM, SystemNodes
 from blueprint.components import COMPONENTS, Component, Place
 from blueprint.data import AURORA, Aurora
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
 from blueprint.in_cluster import IN_CLUSTER_REDIS, NGINX, NGINX_NAME, REDIS_NAME
 from blueprint.instances import InstanceType
+from blueprint.maxima import MIGRATION_CPU, MIGRATION_MEMORY_GIB, SURGE, workers_maximum
 from blueprint.network import NETWORK, Network
+from blueprint.pools import GENERAL, GPU, Pool
 from blueprint.services import SERVICES, Service
 from blueprint.worker import WORKER, GpuWorker
 

@@ -1,13 +1,14 @@
-"""What Karpenter's nodes are made of: image, disks, tags; the pools themselves are in `blueprint.cluster`. GiB."""
+"""What Karpenter's nodes are made of: image, disks, tags; the pools themselves are in `blueprint.pools`. GiB."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from blueprint import cold_start
-from blueprint.cluster import GENERAL, GPU, NAME, POOLS, SYSTEM, Pool
+from blueprint.cluster import NAME, SYSTEM
 from blueprint.cold_start import ColdStart
 from blueprint.finance import ENVIRONMENT_TAG, PROJECT_TAG, SHARED
+from blueprint.pools import GENERAL, GPU, POOLS, Pool
 from blueprint.rules import demand
 
 AMI = "al2023@v20261023"

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
 
-from blueprint.cluster import GENERAL, SURGE, Pool
 from blueprint.edge import LOAD_BALANCER, LoadBalancer
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
+from blueprint.maxima import SURGE
+from blueprint.pools import GENERAL, Pool
 from blueprint.rules import demand
 from blueprint.services import HTTP, SERVICES, HttpLimits
 

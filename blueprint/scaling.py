@@ -1,4 +1,4 @@
-"""How the GPU workers follow the queue: from none to `blueprint.cluster.workers_maximum` of an environment. Seconds.
+"""How the GPU workers follow the queue: from none to `blueprint.maxima.workers_maximum` of an environment. Seconds.
 
 The queue's length is every wake-up that waits and every one that is being worked on; a worker has one at a time.
 """

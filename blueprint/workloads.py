@@ -9,7 +9,7 @@ from types import MappingProxyType
 from blueprint.environments import CLUSTER_ENVIRONMENTS, EnvironmentName
 
 INPUT_PREFIX = "inputs/"
-"""Where an image bucket has the pictures that users send; CloudFront serves `blueprint.data.IMAGE_PREFIX` alone."""
+"""Where an image bucket has the pictures that users send; CloudFront serves `blueprint.buckets.IMAGE_PREFIX` alone."""
 
 
 @dataclass(frozen=True, slots=True)

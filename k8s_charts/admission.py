@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from cdk8s_plus_35 import k8s
 
-from blueprint.cluster import GPU
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.namespaces import CACHE_IMAGES, NAMESPACES
+from blueprint.pools import GPU
 from blueprint.worker import BUSY, DO_NOT_DISRUPT, GPU_RESOURCE
 from k8s_charts.facts import Facts
 from k8s_charts.folder import Folder

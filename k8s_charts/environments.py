@@ -2,10 +2,10 @@
 
 from cdk8s_plus_35 import k8s
 
-from blueprint.cluster import GPU
 from blueprint.components import PRIORITY_CLASS
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment, Quota
 from blueprint.namespaces import CONTAINER_DEFAULTS
+from blueprint.pools import GPU
 from blueprint.rules import demand
 from k8s_charts import network_policies
 from k8s_charts.components.pods import cores, mebibytes

@@ -12,8 +12,9 @@ from types import MappingProxyType
 
 import yaml
 
+from blueprint.buckets import BUCKETS
 from blueprint.contract import OUTPUTS, bucket, redis_endpoint
-from blueprint.data import BUCKETS, EFS
+from blueprint.data import EFS
 from blueprint.delivery import repository_name
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.in_cluster import EDGE_AND_CACHE, EdgeAndCache

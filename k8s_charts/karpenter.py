@@ -1,6 +1,6 @@
 """platform/karpenter: NodePools and node classes."""
 
-from blueprint.cluster import GPU, KARPENTER_NODE_ROLE, POOLS, Pool
+from blueprint.cluster import KARPENTER_NODE_ROLE
 from blueprint.cold_start import COLD_START, NODE_CONFIG
 from blueprint.node_classes import (
     AMI,
@@ -11,6 +11,7 @@ from blueprint.node_classes import (
     NodeClass,
     check,
 )
+from blueprint.pools import GPU, POOLS, Pool
 from k8s_charts.components.karpenter import Architecture, Budget, EC2NodeClass, LocalDisks, NodePool, RootVolume
 from k8s_charts.components.pods import cores
 from k8s_charts.folder import Folder, GitOps

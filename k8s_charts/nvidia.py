@@ -2,9 +2,9 @@
 
 from cdk8s_plus_35 import k8s
 
-from blueprint.cluster import GPU
 from blueprint.components import COMPONENTS
 from blueprint.node_classes import DEVICE_PLUGIN_IMAGE
+from blueprint.pools import GPU
 from k8s_charts.components.pods import cores, labels, mebibytes, resources, selector
 from k8s_charts.folder import Folder, GitOps
 

@@ -6,9 +6,9 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from blueprint.buckets import ASSETS_BUCKET
 from blueprint.cluster import NAME as CLUSTER_NAME
 from blueprint.contract import repository
-from blueprint.data import ASSETS_BUCKET
 from blueprint.delivery import (
     GITHUB,
     IMAGES,

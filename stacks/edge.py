@@ -6,7 +6,7 @@ from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
-from blueprint.data import ASSETS_BUCKET, image_bucket
+from blueprint.buckets import ASSETS_BUCKET, image_bucket
 from blueprint.edge import ORIGIN_HEADER
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
 from stacks.components.distribution import Distribution, Shared

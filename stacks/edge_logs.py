@@ -3,7 +3,7 @@
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from blueprint.data import LOG_PREFIXES, LOGS_BUCKET
+from blueprint.buckets import LOG_PREFIXES, LOGS_BUCKET
 from stacks.components.names import bucket_arn
 from stacks.components.regions import reference
 from stacks.components.stack import PlatformStack

@@ -8,7 +8,7 @@ from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
 from blueprint import contract
-from blueprint.data import LOG_PREFIXES, LOGS_BUCKET
+from blueprint.buckets import LOG_PREFIXES, LOGS_BUCKET
 from blueprint.edge import HEALTH_PATH, LOAD_BALANCER, ORIGIN_HEADER, routes, target_group
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.services import SERVICES

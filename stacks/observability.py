@@ -4,9 +4,11 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from blueprint.alarms import ALARMS, ROOT_USE, connections
+from blueprint.alarms import ALARMS
+from blueprint.alarms.audit import ROOT_USE
 from blueprint.cluster import INTERRUPTION_QUEUE
 from blueprint.cluster import NAME as CLUSTER_NAME
+from blueprint.connections import connections
 from blueprint.data import AURORA, CACHES
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.finance import BUDGET

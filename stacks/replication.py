@@ -3,7 +3,7 @@
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from blueprint.data import Bucket
+from blueprint.buckets import Bucket
 from stacks.components.buckets import private_bucket
 from stacks.components.excuse import excuse
 from stacks.components.names import bucket_name

@@ -1,4 +1,4 @@
-"""The buckets of `blueprint.data`, and their policies.
+"""The buckets of `blueprint.buckets`, and their policies.
 
 No bucket has CORS rules: browsers upload through the services and open pictures on their own origin, by CloudFront.
 """
@@ -6,8 +6,8 @@ No bucket has CORS rules: browsers upload through the services and open pictures
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from blueprint.buckets import BUCKETS, LOG_PREFIXES, LOGS_BUCKET, Bucket
 from blueprint.contract import bucket
-from blueprint.data import BUCKETS, LOG_PREFIXES, LOGS_BUCKET, Bucket
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.regions import GLOBAL_REGION
 from stacks.components.buckets import admit, private_bucket, resource_of

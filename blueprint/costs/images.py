@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from types import MappingProxyType
 
-from blueprint.cluster import GPU, Pool
 from blueprint.costs.prices import spot
+from blueprint.pools import GPU, Pool
 
 SECONDS = Decimal(3600)
 PUBLISHED = MappingProxyType(

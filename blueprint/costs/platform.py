@@ -6,12 +6,13 @@ from decimal import Decimal
 from math import ceil
 from types import MappingProxyType
 
-from blueprint.cluster import GENERAL, GPU, SYSTEM, Pool, SystemNodes
+from blueprint.cluster import SYSTEM, SystemNodes
 from blueprint.data import AURORA, CACHE_ENGINE, CACHES, Aurora, Cache
 from blueprint.edge import WAF
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
 from blueprint.instances import Architecture
 from blueprint.network import NETWORK
+from blueprint.pools import GENERAL, GPU, Pool
 from blueprint.secrets import SECRETS
 from blueprint.services import SERVICES, Service
 from blueprint.vpn import VPN

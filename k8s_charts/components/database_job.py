@@ -13,7 +13,7 @@ from typing import Any, Literal
 from cdk8s_plus_35 import k8s
 from constructs import Construct
 
-from blueprint.cluster import MIGRATION_CPU, MIGRATION_MEMORY_GIB
+from blueprint.maxima import MIGRATION_CPU, MIGRATION_MEMORY_GIB
 from blueprint.rollout import JOB, ROLLOUT
 from k8s_charts.components import pods
 

@@ -11,9 +11,10 @@ from typing import Any
 from cdk8s_plus_35 import k8s
 from constructs import Construct
 
-from blueprint.cluster import GPU, workers_maximum
 from blueprint.data import EFS
 from blueprint.environments import Environment
+from blueprint.maxima import workers_maximum
+from blueprint.pools import GPU
 from blueprint.queue import unacked_key, waiting_keys
 from blueprint.scaling import SCALING
 from blueprint.worker import GPU_RESOURCE, SERVICE_ACCOUNT, WORKER

@@ -5,8 +5,9 @@ Values are plain data, since each chart names the same things in its own place.
 
 from typing import Any
 
-from blueprint.cluster import GENERAL, SYSTEM
+from blueprint.cluster import SYSTEM
 from blueprint.components import COMPONENTS, Place
+from blueprint.pools import GENERAL
 from k8s_charts.components.pods import cores, mebibytes
 
 Values = dict[str, Any]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from constructs import Construct
 
-from blueprint.cluster import Taint
+from blueprint.pools import Taint
 from blueprint.rules import demand
 from k8s_charts.folder import CustomResource
 from k8s_charts.text import document

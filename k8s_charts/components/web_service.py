@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from cdk8s_plus_35 import k8s
 from constructs import Construct
 
-from blueprint.cluster import SURGE
 from blueprint.environments import Replicas
+from blueprint.maxima import SURGE
 from blueprint.rollout import AUTOSCALING, ROLLOUT, Autoscaling, Probe, Rollout
 from k8s_charts.components import pods
 from k8s_charts.components.service_overlay import environment_objects

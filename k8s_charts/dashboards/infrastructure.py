@@ -1,6 +1,7 @@
 """Infrastructure: nodes, GPUs, namespaces, the API, and what AWS measures of the database, the caches and the rest."""
 
-from blueprint.data import AURORA, BUCKETS, CACHES
+from blueprint.buckets import BUCKETS
+from blueprint.data import AURORA, CACHES
 from blueprint.monitoring import NAMESPACE
 from k8s_charts.dashboards.board import ENVIRONMENT, Board, Panel, Query, Row, quantiles
 

@@ -4,9 +4,9 @@ What Git and AWS hold comes back from there; a backup is for what only the clust
 controllers made, what somebody changed by hand.
 """
 
+from blueprint.buckets import BACKUPS_BUCKET, BUCKETS
 from blueprint.components import COMPONENTS
 from blueprint.contract import bucket
-from blueprint.data import BACKUPS_BUCKET, BUCKETS
 from blueprint.workloads import WORKLOADS
 from k8s_charts.components.helm import Values, container_security, pod_security, resources, selector
 from k8s_charts.facts import Facts

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import yaml
 
+from blueprint.buckets import BUCKETS
 from blueprint.contract import bucket
-from blueprint.data import AURORA, BUCKETS, CACHES
+from blueprint.data import AURORA, CACHES
 from blueprint.finance import PROJECT_TAG
 from blueprint.monitoring import CLOUDWATCH, PROMETHEUS
 from blueprint.workloads import WORKLOADS

@@ -4,9 +4,9 @@ A line of ours is a JSON object and becomes the record itself, so that `request_
 Logs Insights filters by; a line of anybody else stays `log`. Both get `kubernetes.namespace_name` and the pod's names.
 """
 
+from blueprint.buckets import LOGS_BUCKET
 from blueprint.cluster import CONTAINER_LOG_GROUP, CONTAINER_LOG_PREFIX
 from blueprint.contract import bucket
-from blueprint.data import LOGS_BUCKET
 from blueprint.monitoring import LOGS, PROMETHEUS
 from blueprint.workloads import WORKLOADS
 from k8s_charts.components.helm import Values, resources

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from blueprint.cluster import GENERAL, GPU, SYSTEM
+from blueprint.cluster import SYSTEM
 from blueprint.components import COMPONENTS
+from blueprint.pools import GENERAL, GPU
 from k8s_charts.components.helm import Values, container_security
 from k8s_charts.components.pods import cores, mebibytes
 

@@ -10,9 +10,11 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from blueprint.alarm import Alarm
-from blueprint.alarms import ALARMS, GPU_FAMILIES, SPOT_WARNING
+from blueprint.alarms import ALARMS
+from blueprint.cluster import SPOT_WARNING
 from blueprint.environments import EnvironmentName
 from blueprint.notices import Severity
+from blueprint.pools import GPU
 from stacks.components.excuse import excuse
 from stacks.components.functions import SmallFunction
 from stacks.components.notices import target
@@ -187,7 +189,7 @@ class SpotNotice(Construct):
             environment={
                 "TOPIC_ARN": topics.arns[alarm.severity],
                 "CLUSTER": cluster,
-                "FAMILIES": ",".join(GPU_FAMILIES),
+                "FAMILIES": ",".join(GPU.families),
                 "NAMESPACE": alarm.namespace,
                 "METRIC": alarm.metric,
                 "RUNBOOK": f"{runbook}#{alarm.name}",

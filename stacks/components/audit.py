@@ -10,7 +10,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from blueprint.data import Bucket
+from blueprint.buckets import Bucket
 from blueprint.security import AUDIT, GUARDDUTY_FEATURES, GUARDDUTY_FREQUENCY
 from stacks.components.buckets import admit, private_bucket
 from stacks.components.excuse import excuse

@@ -6,7 +6,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from blueprint.data import ABORT_UPLOADS_AFTER, Bucket
+from blueprint.buckets import ABORT_UPLOADS_AFTER, Bucket
 from stacks.components.statements import Condition, allow
 
 TLS_MINIMUM = 1.2

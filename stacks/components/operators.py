@@ -10,9 +10,10 @@ from typing import Any
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from blueprint.buckets import ASSETS_BUCKET, BUCKETS, LOGS_BUCKET, image_bucket
 from blueprint.cluster import NAME as CLUSTER
 from blueprint.contract import PREFIX as PARAMETERS
-from blueprint.data import ASSETS_BUCKET, AURORA, BUCKETS, LOGS_BUCKET, image_bucket
+from blueprint.data import AURORA
 from blueprint.delivery import REPOSITORY_PREFIX
 from blueprint.network import NETWORK
 from blueprint.secrets import PREFIX as SECRETS_PREFIX

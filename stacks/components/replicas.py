@@ -8,7 +8,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from blueprint.data import BUCKETS
+from blueprint.buckets import BUCKETS
 from stacks.components.buckets import resource_of
 from stacks.components.excuse import excuse
 from stacks.components.names import account_of, bucket_arn, bucket_name

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from blueprint.buckets import BACKUPS_BUCKET, IMAGE_PREFIX, LOGS_BUCKET, MODELS_BUCKET, image_bucket
 from blueprint.cluster import CONTAINER_LOG_GROUP, CONTAINER_LOG_PREFIX, OWNED_TAG
-from blueprint.data import BACKUPS_BUCKET, IMAGE_PREFIX, LOGS_BUCKET, MODELS_BUCKET, image_bucket
 from blueprint.edge import target_group
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.notices import HEARTBEAT_TOPIC, SEVERITIES, TOPICS_KEY_ALIAS, topic

@@ -5,9 +5,9 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from blueprint.capacity import Proof
-from blueprint.cluster import gpu_pool
 from blueprint.limits import Check
 from blueprint.loads import PLAN, Plan
+from blueprint.pools import gpu_pool
 from studio.errors import UsageError
 
 GPUS = "cluster.gpu-workers.gpu"

@@ -12,14 +12,16 @@ import pytest
 from blueprint import capacity
 from blueprint.allocatable import Amount, allocatable, asked, daemons, room
 from blueprint.capacity import check, prove
-from blueprint.cluster import SYSTEM, gpu_pool, service_quotas
+from blueprint.cluster import SYSTEM
 from blueprint.components import COMPONENTS, PRIORITY, Component
 from blueprint.environments import DEV, PROD, Quota, Replicas
 from blueprint.instances import INSTANCE_TYPES, InstanceType
 from blueprint.limits import READ_AS_WORKER, WORKER_CONNECTIONS, most_addresses
 from blueprint.loads import PLAN, Plan, loads
 from blueprint.packing import fewest, spread
+from blueprint.pools import gpu_pool
 from blueprint.rules import RuleError
+from blueprint.service_quotas import service_quotas
 from services.kernel.db import sync_engine
 from studio.home import PROJECT
 

@@ -5,9 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from blueprint.cluster import GENERAL, GPU, POOLS, SYSTEM, check, gpu_pool, service_quotas, workers_maximum
+from blueprint.cluster import SYSTEM, check
 from blueprint.environments import CLUSTER_ENVIRONMENTS, DEV, PROD, Quota, Replicas
+from blueprint.maxima import workers_maximum
+from blueprint.pools import GENERAL, GPU, POOLS, gpu_pool
 from blueprint.rules import RuleError
+from blueprint.service_quotas import service_quotas
 from blueprint.worker import WORKER
 
 

@@ -17,10 +17,11 @@ from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationModel, ServiceModel
 
 from blueprint.addons import ADDONS
-from blueprint.cluster import service_quotas
+from blueprint.connections import CONNECTIONS
 from blueprint.contract import OUTPUTS
-from blueprint.data import AURORA, BACKUPS, CACHES, CONNECTIONS
+from blueprint.data import AURORA, BACKUPS, CACHES
 from blueprint.secrets import SECRETS
+from blueprint.service_quotas import service_quotas
 from stacks.settings import Settings, read
 from studio.cloud.cost import estimate_of
 from tests.docs import test_commands

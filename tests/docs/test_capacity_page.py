@@ -6,10 +6,11 @@ import pytest
 
 from blueprint.allocatable import Amount, allocatable, daemons, room
 from blueprint.capacity import check, prove
-from blueprint.cluster import gpu_pool, service_quotas
 from blueprint.components import COMPONENTS, PRIORITY_CLASS
 from blueprint.loads import PLAN, Plan
+from blueprint.pools import gpu_pool
 from blueprint.rules import RuleError
+from blueprint.service_quotas import service_quotas
 from tests.docs.markdown import ROOT, section, tables
 
 PAGE = ROOT / "docs" / "kubernetes" / "capacity.md"

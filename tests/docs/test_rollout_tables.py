@@ -5,8 +5,8 @@ from functools import reduce
 from importlib import import_module
 from math import ceil
 
-from blueprint.cluster import GENERAL
 from blueprint.edge import LOAD_BALANCER
+from blueprint.pools import GENERAL
 from blueprint.rollout import ROLLOUT, SPOT_NOTICE, drained_after, in_service_after, rolled_out_after, surge
 from blueprint.services import HTTP
 from tests.docs.markdown import ROOT, section, tables

@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import reduce
 from importlib import import_module
 
-from blueprint.cluster import GPU, workers_maximum
 from blueprint.cold_start import (
     COLD_START,
     DISKS,
@@ -15,7 +14,9 @@ from blueprint.cold_start import (
     fast_restore_dollars,
 )
 from blueprint.environments import CLUSTER_ENVIRONMENTS
+from blueprint.maxima import workers_maximum
 from blueprint.network import ZONES
+from blueprint.pools import GPU
 from blueprint.rollout import ROLLOUT, SPOT_NOTICE
 from blueprint.scaling import SCALING
 from blueprint.worker import BUSY, WORKER

@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from blueprint.addons import ADDONS
+from blueprint.buckets import BACKUPS_BUCKET, BUCKETS
 from blueprint.charts import CHARTS, SHARED, secret_namespaces
 from blueprint.cluster import INTERRUPTION_QUEUE, NAME
 from blueprint.components import COMPONENTS
-from blueprint.data import BACKUPS_BUCKET, BUCKETS
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.workloads import WORKLOADS
 from k8s_charts import addons

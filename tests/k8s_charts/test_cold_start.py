@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from blueprint import cold_start
-from blueprint.cluster import GPU
 from blueprint.cold_start import COLD_START, DISKS, MEASURED_PULL, NODE_CONFIG, fast_restore_dollars
 from blueprint.node_classes import GPU_CLASS
+from blueprint.pools import GPU
 from blueprint.rules import RuleError
 from blueprint.worker import WORKER
 from k8s_charts import worker

@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from blueprint import node_classes
-from blueprint.cluster import GENERAL, GPU, NAME, OWNED_TAG, POOLS, Taint, gpu_pool
+from blueprint.cluster import NAME, OWNED_TAG
 from blueprint.cold_start import COLD_START, ColdStart
 from blueprint.instances import INSTANCE_TYPES
+from blueprint.pools import GENERAL, GPU, POOLS, Taint, gpu_pool
 from blueprint.regions import REGIONS
 from blueprint.rules import RuleError
 from blueprint.worker import WORKER

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from blueprint.cluster import MIGRATION_CPU, MIGRATION_MEMORY_GIB
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
+from blueprint.maxima import MIGRATION_CPU, MIGRATION_MEMORY_GIB
 from blueprint.rollout import JOB
 from k8s_charts import migrations
 from k8s_charts.folder import UNRELEASED, GitOps

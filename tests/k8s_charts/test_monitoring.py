@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from blueprint.charts import CHARTS
-from blueprint.cluster import GENERAL, GPU
 from blueprint.components import COMPONENTS
 from blueprint.data import AURORA, CACHES
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.monitoring import CLOUDWATCH, PROMETHEUS, CloudWatch, Prometheus, check
+from blueprint.pools import GENERAL, GPU
 from blueprint.rules import RuleError
 from blueprint.services import SERVICES
 from blueprint.worker import WORKER

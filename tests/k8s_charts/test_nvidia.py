@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from blueprint.cluster import GPU
 from blueprint.components import COMPONENTS
 from blueprint.instances import INSTANCE_TYPES
+from blueprint.pools import GPU
 from tests.support.manifests import Manifests
 from tests.support.nodes import pools
 from tests.support.quotas import quantity

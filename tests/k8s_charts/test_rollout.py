@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blueprint.cluster import GENERAL
 from blueprint.edge import LOAD_BALANCER
 from blueprint.environments import DEV, Replicas
+from blueprint.pools import GENERAL
 from blueprint.rollout import (
     AUTOSCALING,
     ROLLOUT,

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blueprint import scaling
-from blueprint.cluster import workers_maximum
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
 from blueprint.jobs import JOBS
+from blueprint.maxima import workers_maximum
 from blueprint.plans import PLANS, PRIORITIES
 from blueprint.queue import unacked_key, waiting_keys
 from blueprint.rollout import ROLLOUT, SPOT_NOTICE

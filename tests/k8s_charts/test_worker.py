@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from blueprint.cluster import GPU
 from blueprint.cold_start import COLD_START
 from blueprint.data import EFS
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
+from blueprint.pools import GPU
 from blueprint.worker import GPU_RESOURCE, SERVICE_ACCOUNT, WORKER
 from blueprint.workloads import WORKLOADS
 from gpu_worker.__main__ import main

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from blueprint.alarms import ALARMS, connections
+from blueprint.alarms import ALARMS
+from blueprint.connections import connections
 from blueprint.notices import NOTICES, SEVERITIES
 from tests.support.policies import Policies
 from tests.support.templates import Resource, Templates, synthesize

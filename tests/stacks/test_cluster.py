@@ -11,8 +11,6 @@ from blueprint.addons import ADDONS
 from blueprint.cluster import (
     AMI,
     CONTAINER_LOG_GROUP,
-    GENERAL,
-    GPU,
     INTERRUPTION_EVENTS,
     KARPENTER_NODE_ROLE,
     LOG_GROUP,
@@ -23,6 +21,7 @@ from blueprint.cluster import (
 )
 from blueprint.environments import PROD, Quota
 from blueprint.instances import INSTANCE_TYPES
+from blueprint.pools import GENERAL, GPU
 from blueprint.rules import RuleError
 from tests.support.iam import Request, allowed
 from tests.support.policies import ACCOUNT, OTHER_ACCOUNT, Policies

@@ -7,8 +7,9 @@ from math import ceil
 import pytest
 from cryptography import x509
 
+from blueprint.connections import CONNECTIONS
 from blueprint.contract import SETTINGS
-from blueprint.data import AURORA, CACHES, CONNECTIONS, EFS, ROTATION, authority
+from blueprint.data import AURORA, CACHES, EFS, ROTATION, authority
 from blueprint.environments import CLUSTER_ENVIRONMENTS, DATABASE
 from blueprint.regions import REGIONS
 from blueprint.rules import RuleError

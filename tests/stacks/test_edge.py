@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from blueprint.data import ASSETS_BUCKET, LOGS_BUCKET, image_bucket
+from blueprint.buckets import ASSETS_BUCKET, LOGS_BUCKET, image_bucket
 from blueprint.edge import DISTRIBUTION, ORIGIN_HEADER, ORIGIN_ROTATION, routes
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
 from blueprint.regions import GLOBAL_REGION, REGIONS

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from blueprint.alarms import SPOT_WARNING
+from blueprint.cluster import SPOT_WARNING
 from blueprint.notices import NOTICES
 from tests.support.iam import Request, allowed
 from tests.support.policies import ACCOUNT, OTHER_ACCOUNT, Policies

@@ -8,8 +8,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from blueprint.alarms import ALARMS, GPU_FAMILIES
+from blueprint.alarms import ALARMS
 from blueprint.cluster import NAME, OWNED_TAG
+from blueprint.pools import GPU
 from tests.stacks.test_cost_report import load
 
 TOPIC = "arn:aws:sns:us-east-1:111122223333:pingvas-critical"
@@ -52,7 +53,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     environment = {
         "TOPIC_ARN": TOPIC,
         "CLUSTER": NAME,
-        "FAMILIES": ",".join(GPU_FAMILIES),
+        "FAMILIES": ",".join(GPU.families),
         "NAMESPACE": alarm.namespace,
         "METRIC": alarm.metric,
         "RUNBOOK": "https://example.com/alarms.md#gpu-spot-interruption",

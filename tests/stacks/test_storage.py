@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from blueprint.buckets import BUCKETS, IMAGE_PREFIX, LOGS_BUCKET
 from blueprint.contract import OUTPUTS, bucket
-from blueprint.data import BUCKETS, IMAGE_PREFIX, LOGS_BUCKET
 from tests.support.iam import ANONYMOUS, Request, allowed, evaluate
 from tests.support.policies import ACCOUNT, OTHER_ACCOUNT, Policies
 from tests.support.templates import Resource, Templates, synthesize

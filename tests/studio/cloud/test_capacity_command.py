@@ -6,8 +6,9 @@ import re
 import pytest
 
 from blueprint.capacity import prove
-from blueprint.cluster import GPU, SYSTEM
+from blueprint.cluster import SYSTEM
 from blueprint.loads import PLAN, loads
+from blueprint.pools import GPU
 from studio.cli import run
 from studio.cloud.capacity import changed
 from studio.errors import Exit, UsageError

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator
 
 from botocore.exceptions import ClientError
 
-from blueprint.cluster import GPU, SYSTEM, ServiceQuota, service_quotas
+from blueprint.cluster import SYSTEM
+from blueprint.pools import GPU
+from blueprint.service_quotas import ServiceQuota, service_quotas
 from studio.cloud.deploy.account import Account, code
 from studio.cloud.deploy.checks import Finding, Situation
 
