@@ -7,6 +7,8 @@ PRIORITY_SEPARATOR = "\x06\x16"
 """Kombu's own default, between a queue's name and its priority step."""
 UNACKED = "unacked"
 """Hash: wake-ups that a worker has taken and not acknowledged."""
+UNACKED_INDEX = "unacked_index"
+"""Sorted set: the same by the time since when they are held; past the visibility timeout they go back to their list."""
 
 
 def celery_prefix(environment: str) -> str:
@@ -35,3 +37,8 @@ def waiting_keys(environment: str) -> dict[int, str]:
 def unacked_key(environment: str) -> str:
     """Redis hash of wake-ups that are being worked on."""
     return f"{celery_prefix(environment)}{UNACKED}"
+
+
+def unacked_index_key(environment: str) -> str:
+    """Redis sorted set of the same wake-ups, by when their worker last said that it works on them."""
+    return f"{celery_prefix(environment)}{UNACKED_INDEX}"

@@ -85,5 +85,5 @@ def check(scaling: Scaling = SCALING) -> None:
         WORKER.visibility_timeout_seconds >= JOBS.lease,
         "worker.visibility_timeout_seconds",
         WORKER.visibility_timeout_seconds,
-        "must be no shorter than a lease, or a running job is counted twice",
+        "must be no shorter than a lease, or the wake-up of a worker that lives is delivered again",
     )

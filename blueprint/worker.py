@@ -14,9 +14,11 @@ class GpuWorker:
     """terminationGracePeriodSeconds; a Spot notice leaves 120 seconds."""
     soft_shutdown_seconds: int = 60
     """Celery's soft shutdown, below the grace: the job is handed back at its next step, long before."""
-    visibility_timeout_seconds: int = 600
-    """How long Redis keeps a wake-up unacknowledged before it delivers it again. It may be shorter than a job: a
-    second wake-up finds nothing to claim. Until then a killed worker's wake-up keeps KEDA from scaling to zero."""
+    visibility_timeout_seconds: int = 120
+    """How long Redis keeps a wake-up unacknowledged that its worker says nothing of, before it delivers it again. A
+    busy worker says so with each sign of life, so a job may take longer: delivered again, its wake-up would be taken by
+    an idle worker, and KEDA would count nobody who works. Until then a killed worker's wake-up keeps KEDA from scaling
+    to zero; a Redis that fails over is away for less."""
     metrics_port: int = 9100
     unavailable: str = "25%"
     """How many workers a rollout takes away at once. It adds none before: there is no GPU to spare."""

@@ -2,6 +2,9 @@
 
 A sign says that wake-ups are being consumed, not that a process exists: a worker that renders, or has consumed lately,
 or has nothing to consume, signs; one that sits idle while wake-ups wait does not, and is restarted.
+
+With its sign a busy worker renews its wake-up, as the heartbeat renews the job's lease: what KEDA counts as in flight
+is what is worked on, however long it takes.
 """
 
 import os
@@ -12,7 +15,7 @@ import time
 from redis.exceptions import RedisError
 
 from blueprint.jobs import JOBS
-from blueprint.queue import waiting_keys
+from blueprint.queue import unacked_index_key, waiting_keys
 from services.kernel.keys import Keys
 from services.kernel.logs import get_logger
 from services.kernel.redis import client
@@ -43,17 +46,24 @@ class Presence:
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
         self._last = time.monotonic()
         self._busy = False
+        self._tag: str | None = None
 
     def start(self) -> None:
         self._last = time.monotonic()
         self._thread.start()
 
+    def take(self, tag: str) -> None:
+        """The wake-up of this delivery tag is being worked on."""
+        self._tag = tag
+        self.busy()
+
     def busy(self) -> None:
-        """A wake-up is being worked on, or its job has made a step."""
+        """The job of a wake-up has made a step."""
         self._busy, self._last = True, time.monotonic()
 
     def idle(self) -> None:
         """It is done."""
+        self._tag = None
         self._busy, self._last = False, time.monotonic()
 
     def stop(self) -> None:
@@ -91,10 +101,13 @@ class Presence:
         return True
 
     def _sign(self) -> None:
-        now = time.time()
+        now, tag = time.time(), self._tag
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.zadd(self._keys.workers, {self._name: now})
             pipe.zremrangebyscore(self._keys.workers, "-inf", now - FORGET_AFTER)
+            if tag is not None:
+                # xx: one that was acknowledged meanwhile stays away.
+                pipe.zadd(unacked_index_key(self._keys.env), {tag: now}, xx=True)
             pipe.execute()
 
 

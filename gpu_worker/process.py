@@ -45,6 +45,8 @@ class WorkerProcess:
         self._presence = presence = Presence(self.settings, name)
         metrics = WorkerMetrics(self.registry)
         self.drain.install(self.stop, self._abandon)
+        # Before a model is loaded, which takes a minute or fails: a container before this one may have died at work.
+        self.disruption.start()
 
         def prepare() -> None:
             from gpu_worker.models import sdxl  # noqa: F401 (diffusers takes seconds to import)
@@ -67,7 +69,6 @@ class WorkerProcess:
         if self.settings.metrics_port:
             self._server, _ = start_http_server(self.settings.metrics_port, registry=self.registry)
         presence.start()
-        self.disruption.start()
         log.info("ready", worker=name, seconds=round(time.monotonic() - begun, 1))
 
     def close(self) -> None:

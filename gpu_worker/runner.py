@@ -78,9 +78,12 @@ class Runner:
         self._uploads = ThreadPoolExecutor(4, thread_name_prefix="upload")
         self._current: Job | None = None
 
-    def wake(self) -> bool:
-        """Works on the job that is due first, if one is; False: this worker ends and another should look."""
-        self._presence.busy()
+    def wake(self, tag: str) -> bool:
+        """Works on the job that is due first, if one is; False: this worker ends and another should look.
+
+        `tag` is the wake-up's, by which its transport keeps it until it is acknowledged.
+        """
+        self._presence.take(tag)
         try:
             claimed = self._claim()
             if claimed is None:

@@ -20,7 +20,7 @@ from blueprint.pools import GPU
 from blueprint.rollout import ROLLOUT, SPOT_NOTICE
 from blueprint.scaling import SCALING
 from blueprint.worker import BUSY, WORKER
-from gpu_worker.presence import STUCK_AFTER
+from gpu_worker.presence import SIGN_EVERY, STUCK_AFTER
 from tests.docs.markdown import ROOT, section, tables
 
 PAGE = ROOT / "docs" / "kubernetes" / "scaling.md"
@@ -45,6 +45,11 @@ def test_every_number_is_the_blueprint_s() -> None:
     assert {name: int(told) for name, told in maxima} == {
         one.name: workers_maximum(one) for one in CLUSTER_ENVIRONMENTS
     }
+
+
+def test_how_often_a_wake_up_is_renewed_is_told() -> None:
+    assert f"renews its wake-up every {SIGN_EVERY:g} s" in prose("How many workers")
+    assert WORKER.visibility_timeout_seconds / 10 > SIGN_EVERY
 
 
 def test_what_protects_work_is_told_with_its_numbers() -> None:

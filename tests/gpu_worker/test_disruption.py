@@ -190,11 +190,11 @@ def test_a_job_is_rendered_under_the_marks_and_an_empty_wake_up_sets_none(
     monkeypatch.setattr(Presence, "busy", lambda _: rendering.append(DO_NOT_DISRUPT in api.annotations))
     runner = make(worker_settings, marks)
     try:
-        runner.wake()
+        runner.wake("tag")
         time.sleep(0.1)
         told = len(api.bodies)
         job = studio.create(wake=False, steps=8)
-        runner.wake()
+        runner.wake("tag")
         assert studio.row(job)["status"] == "succeeded"
         api.until(**IDLE)
     finally:
@@ -212,7 +212,7 @@ def test_a_job_succeeds_though_the_api_server_refuses(
     runner = make(worker_settings, marks)
     try:
         job = studio.create(wake=False)
-        runner.wake()
+        runner.wake("tag")
         assert studio.row(job)["status"] == "succeeded"
         api.asked()
     finally:
@@ -233,4 +233,19 @@ def test_a_worker_that_is_told_to_end_lets_go_before_its_job_has(
     process.stop(3)
     api.until(**IDLE)
     assert stopped == [3]
+    process.close()
+
+
+def test_the_marks_of_a_container_that_died_at_work_are_cleared_while_a_model_still_loads(
+    settings: Settings, api: ApiServer, pod: OwnPod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Loading:
+        def run(self, work: object) -> None:
+            api.until(**IDLE)
+
+    api.annotations |= BUSY
+    process = WorkerProcess(settings)
+    process.disruption = Disruption(pod, idle_seconds=0.0)
+    monkeypatch.setattr(process.drain, "install", lambda *_: None)
+    process.open(Loading())  # type: ignore[arg-type]
     process.close()

@@ -72,13 +72,13 @@ class During:
 
 
 def test_nothing_to_do_is_no_error(runner: Runner) -> None:
-    assert runner.wake()
+    assert runner.wake("tag")
 
 
 def test_the_job_that_is_due_first_is_taken_whoever_woke(runner: Runner, studio: Studio) -> None:
     late, early = studio.create(wake=False), studio.create(wake=False)
     studio.execute("UPDATE generations SET due_at = now() - interval '1 minute' WHERE id = :id", id=early)
-    assert runner.wake()
+    assert runner.wake("tag")
     assert (studio.row(early)["status"], studio.row(late)["status"]) == ("succeeded", "queued")
 
 
@@ -86,7 +86,7 @@ def test_a_commit_after_the_job_went_to_another_changes_nothing(worker_settings:
     deaf = make(worker_settings.model_copy(update={"renew_seconds": 60, "lease_seconds": 180}))
     job = studio.create(wake=False, steps=100)
     with During(studio, job, "UPDATE generations SET attempt = attempt + 1 WHERE id = :id", id=job):
-        deaf.wake()
+        deaf.wake("tag")
     deaf.close()
     row = studio.row(job)
     assert (row["status"], row["attempt"]) == ("running", 2)
@@ -98,7 +98,7 @@ def test_a_commit_after_the_job_went_to_another_changes_nothing(worker_settings:
 def test_a_renewal_that_finds_no_row_ends_the_rendering(runner: Runner, studio: Studio) -> None:
     job = studio.create(wake=False, steps=900)
     with During(studio, job, "UPDATE generations SET attempt = attempt + 1 WHERE id = :id", id=job):
-        runner.wake()
+        runner.wake("tag")
     row = studio.row(job)
     assert (row["status"], row["attempt"], row["step"] < 900) == ("running", 2, True)
     assert studio.objects(job) == []
@@ -112,7 +112,7 @@ def test_a_lost_connection_costs_nothing(runner: Runner, studio: Studio) -> None
         "WHERE datname = current_database() AND usename = :role AND pid <> pg_backend_pid()"
     )
     with During(studio, job, cut, role=role):
-        runner.wake()
+        runner.wake("tag")
     row = studio.row(job)
     assert (row["status"], row["attempt"], row["failures"]) == ("succeeded", 1, 0)
     assert studio.entries(job) == ["hold", "charge"]
@@ -147,7 +147,7 @@ def test_a_damaged_model_fails_at_once_and_says_why(runner: Runner, studio: Stud
     weights.write_bytes(weights.read_bytes()[:-1000])
     held = studio.held()
     job = studio.create(wake=False, model="broken")
-    runner.wake()
+    runner.wake("tag")
     shutil.rmtree(broken)
     row = studio.row(job)
     assert (row["status"], row["error_code"], row["attempt"]) == ("failed", "model_unavailable", 1)
@@ -168,7 +168,7 @@ def test_a_store_that_cannot_be_written_is_tried_three_times(runner: Runner, stu
     job = studio.create(wake=False)
     seen = []
     for _ in range(3):
-        runner.wake()
+        runner.wake("tag")
         row = studio.row(job)
         seen.append((row["status"], row["attempt"], row["failures"], row["error_code"]))
     blocked.unlink()
@@ -182,7 +182,7 @@ def test_a_store_that_cannot_be_written_is_tried_three_times(runner: Runner, stu
 
 def test_an_unexpected_error_tells_no_internals(runner: Runner, studio: Studio) -> None:
     job = studio.create(wake=False, width=60)
-    runner.wake()
+    runner.wake("tag")
     row = studio.row(job)
     assert (row["status"], row["error_code"], row["failures"]) == ("queued", "render_failed", 1)
     assert "divisible" not in row["error_message"]
@@ -195,7 +195,7 @@ def test_a_silent_workers_job_is_taken_over(runner: Runner, studio: Studio) -> N
         "started_at = now(), event_seq = 2 WHERE id = :id",
         id=job,
     )
-    runner.wake()
+    runner.wake("tag")
     row = studio.row(job)
     assert (row["status"], row["attempt"], row["failures"]) == ("succeeded", 2, 1)
     assert list(dict.fromkeys(event["status"] for event in studio.events(job))) == ["queued", "running", "succeeded"]
@@ -204,7 +204,7 @@ def test_a_silent_workers_job_is_taken_over(runner: Runner, studio: Studio) -> N
 def test_a_worker_that_ends_takes_no_job(runner: Runner, studio: Studio) -> None:
     job = studio.create(wake=False)
     runner._drain.request()
-    assert not runner.wake()
+    assert not runner.wake("tag")
     assert studio.row(job)["status"] == "queued"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from blueprint.queue import unacked_index_key
 from gpu_worker.presence import healthy
 from services.kernel.events import name
 from tests.gpu_worker.harness import Studio, WorkerHandle
@@ -92,6 +93,20 @@ def test_a_cancel_ends_the_rendering(studio: Studio, worker: WorkerHandle) -> No
     assert studio.held() == held
     assert studio.objects(job) == []
     assert name(studio.events(job)[-1]) == "generation.canceled"
+
+
+def test_a_long_jobs_wake_up_is_renewed_while_it_is_worked_on(studio: Studio, worker: WorkerHandle) -> None:
+    job = studio.create(steps=10_000)
+    studio.until(job, lambda row: row["step"] > 0)
+    index = unacked_index_key(studio.keys.env)
+    ((_, taken),) = studio.valkey.zrange(index, 0, -1, withscores=True)
+    studio.until(job, lambda _: studio.valkey.zrange(index, 0, -1, withscores=True)[0][1] > taken)
+    studio.cancel(job)
+    studio.status(job, "canceled")
+    end = time.monotonic() + 10
+    while studio.valkey.zcard(index):
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_one_wake_up_too_many_changes_nothing(studio: Studio, worker: WorkerHandle) -> None:
