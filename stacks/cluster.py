@@ -10,7 +10,8 @@ from stacks.components.karpenter import Karpenter
 from stacks.components.nodes import SystemNodes
 from stacks.components.policies import Here
 from stacks.components.stack import PlatformStack
-from stacks.components.workload_policies import Resources, policies
+from stacks.components.workload_policies import policies
+from stacks.components.workload_resources import Resources
 from stacks.components.workload_roles import WorkloadRoles
 from stacks.data import DataStack
 from stacks.delivery import DeliveryStack

@@ -5,8 +5,8 @@ graphs that need an agent on the nodes say so in their titles.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aws_cdk import Aws
@@ -22,14 +22,10 @@ from blueprint.finance import BUDGET
 from blueprint.notices import RUNBOOK
 from blueprint.regions import GLOBAL_REGION
 from blueprint.services import SERVICES
+from stacks.components.widgets import PERCENT, Graphs, Grid, Metric, alarm_states, limits_of, markdown
 
 NAME = "pingvas-studio"
-COLUMNS = 24
-HEIGHT = 6
 AGENT = "Container Insights; Grafana has it without"
-_PERCENT = {"left": {"min": 0, "max": 100}}
-
-Metric = list[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,25 +44,6 @@ class Watched:
     runbook: str
 
 
-@dataclass(slots=True)
-class Grid:
-    """Widgets in rows, left to right, a row as high as its highest."""
-
-    widgets: list[dict[str, Any]] = field(default_factory=list)
-    _y: int = 0
-
-    def row(self, widgets: Sequence[Mapping[str, Any]], *, height: int = HEIGHT) -> None:
-        """Widgets side by side in equal parts of the width."""
-        width = COLUMNS // len(widgets)
-        for number, widget in enumerate(widgets):
-            place = {"x": number * width, "y": self._y, "width": width, "height": height}
-            self.widgets.append({**place, **widget})
-        self._y += height
-
-    def title(self, text: str) -> None:
-        self.row([_text(f"## {text}")], height=1)
-
-
 class Dashboard(Construct):
     """The dashboard of one region."""
 
@@ -80,10 +57,10 @@ class Dashboard(Construct):
 def body(watched: Watched) -> dict[str, Any]:
     """The dashboard as CloudWatch reads it ("Dashboard body structure and syntax")."""
     grid = Grid()
-    grid.row([_text(_head(watched.runbook))], height=3)
+    grid.row([markdown(_head(watched.runbook))], height=3)
     arn = f"arn:{Aws.PARTITION}:cloudwatch:{watched.region}:{Aws.ACCOUNT_ID}:alarm:"
-    grid.row([_alarms([f"{arn}{name}" for name in watched.alarms])], height=5)
-    graph = _Graphs(watched.region)
+    grid.row([alarm_states([f"{arn}{name}" for name in watched.alarms])], height=5)
+    graph = Graphs(watched.region)
     grid.title("Nodes and GPUs")
     grid.row(_nodes(graph))
     for environment in CLUSTER_ENVIRONMENTS:
@@ -99,61 +76,6 @@ def body(watched: Watched) -> dict[str, Any]:
     return {"start": "-PT6H", "periodOverride": "inherit", "widgets": grid.widgets}
 
 
-class _Graphs:
-    """Makes graphs of one region."""
-
-    def __init__(self, region: str) -> None:
-        self._region = region
-
-    def __call__(
-        self,
-        title: str,
-        metrics: Iterable[Metric],
-        *,
-        stat: str = "Average",
-        period: int = 60,
-        limits: Mapping[str, float] | None = None,
-        axis: Mapping[str, Any] | None = None,
-        region: str = "",
-        stacked: bool = False,
-    ) -> dict[str, Any]:
-        lines = [{"label": label, "value": value} for label, value in (limits or {}).items()]
-        return {
-            "type": "metric",
-            "properties": {
-                "title": title,
-                "region": region or self._region,
-                "view": "timeSeries",
-                "stacked": stacked,
-                "stat": stat,
-                "period": period,
-                "metrics": list(metrics),
-                "yAxis": axis or {"left": {"min": 0}},
-                **({"annotations": {"horizontal": lines}} if lines else {}),
-            },
-        }
-
-    def logs(self, title: str, group: str, *query: str) -> dict[str, Any]:
-        text = f"SOURCE '{group}' | " + " | ".join(query)
-        return {
-            "type": "log",
-            "properties": {"title": title, "region": self._region, "view": "timeSeries", "query": text},
-        }
-
-
-def _limits(*alarms: str) -> dict[str, float]:
-    """The thresholds of alarms as lines in a graph."""
-    return {f"{name} ({ALARMS[name].severity})": ALARMS[name].threshold for name in alarms}
-
-
-def _text(markdown: str) -> dict[str, Any]:
-    return {"type": "text", "properties": {"markdown": markdown}}
-
-
-def _alarms(arns: list[str]) -> dict[str, Any]:
-    return {"type": "alarm", "properties": {"title": "Alarms", "alarms": arns, "sortBy": "stateUpdatedTimestamp"}}
-
-
 def _head(runbook: str) -> str:
     return (
         f"# Pingvas Studio\nWhat an alarm means and what to do first: [{RUNBOOK}]({runbook}). "
@@ -163,7 +85,7 @@ def _head(runbook: str) -> str:
     )
 
 
-def _nodes(graph: _Graphs) -> list[dict[str, Any]]:
+def _nodes(graph: Graphs) -> list[dict[str, Any]]:
     insights = "ContainerInsights"
     spot = ALARMS["gpu-spot-interruption"]
     found = "SEARCH('{AWS/EC2,InstanceId} MetricName=\"CPUUtilization\"', 'Average')"
@@ -172,8 +94,8 @@ def _nodes(graph: _Graphs) -> list[dict[str, Any]]:
             "Node CPU %, every instance of the account",
             [[{"expression": found, "id": "nodes", "label": ""}]],
             period=300,
-            limits=_limits("node-cpu"),
-            axis=_PERCENT,
+            limits=limits_of("node-cpu"),
+            axis=PERCENT,
         ),
         graph(
             f"Node memory % ({AGENT})",
@@ -181,13 +103,13 @@ def _nodes(graph: _Graphs) -> list[dict[str, Any]]:
                 [insights, "node_memory_utilization", "ClusterName", CLUSTER, {"label": "mean"}],
                 [insights, "node_memory_utilization", "ClusterName", CLUSTER, {"label": "fullest", "stat": "Maximum"}],
             ],
-            limits=_limits("node-memory"),
-            axis=_PERCENT,
+            limits=limits_of("node-memory"),
+            axis=PERCENT,
         ),
         graph(
             f"GPU utilisation % ({AGENT})",
             [[insights, "node_gpu_utilization", "ClusterName", CLUSTER, {"label": "mean of the GPUs"}]],
-            axis=_PERCENT,
+            axis=PERCENT,
         ),
         graph(
             "Spot interruptions of GPU nodes",
@@ -198,7 +120,7 @@ def _nodes(graph: _Graphs) -> list[dict[str, Any]]:
     ]
 
 
-def _api(graph: _Graphs, watched: Watched, environment: str) -> list[list[dict[str, Any]]]:
+def _api(graph: Graphs, watched: Watched, environment: str) -> list[list[dict[str, Any]]]:
     namespace = "AWS/ApplicationELB"
 
     def of(metric: str, service: str, **more: Any) -> Metric:
@@ -225,7 +147,7 @@ def _api(graph: _Graphs, watched: Watched, environment: str) -> list[list[dict[s
         [
             graph(f"Requests a minute ({environment})", each("RequestCount"), stat="Sum", stacked=True),
             graph(
-                f"Error rate % ({environment})", [rate, *hidden], stat="Sum", limits=_limits("api-errors", "api-5xx")
+                f"Error rate % ({environment})", [rate, *hidden], stat="Sum", limits=limits_of("api-errors", "api-5xx")
             ),
             graph(f"Healthy pods ({environment})", each("HealthyHostCount"), stat="Maximum"),
             graph.logs(
@@ -239,14 +161,14 @@ def _api(graph: _Graphs, watched: Watched, environment: str) -> list[list[dict[s
     ]
 
 
-def _aurora(graph: _Graphs, watched: Watched) -> list[dict[str, Any]]:
+def _aurora(graph: Graphs, watched: Watched) -> list[dict[str, Any]]:
     def roles(metric: str) -> list[Metric]:
         place = ["AWS/RDS", metric, "DBClusterIdentifier", AURORA.cluster, "Role"]
         return [[*place, role.upper(), {"label": role}] for role in ("writer", "reader")]
 
     return [
         graph("Aurora capacity in ACU", roles("ServerlessDatabaseCapacity"), limits={"maximum": watched.maximum_acu}),
-        graph("Aurora CPU %", roles("CPUUtilization"), limits=_limits("aurora-cpu"), axis=_PERCENT),
+        graph("Aurora CPU %", roles("CPUUtilization"), limits=limits_of("aurora-cpu"), axis=PERCENT),
         graph(
             "Aurora connections",
             roles("DatabaseConnections"),
@@ -256,27 +178,27 @@ def _aurora(graph: _Graphs, watched: Watched) -> list[dict[str, Any]]:
     ]
 
 
-def _redis(graph: _Graphs) -> list[dict[str, Any]]:
+def _redis(graph: Graphs) -> list[dict[str, Any]]:
     def nodes(metric: str) -> list[Metric]:
         members = [member for cache in CACHES.values() for member in cache.members]
         return [["AWS/ElastiCache", metric, "CacheClusterId", member, {"label": member}] for member in members]
 
     return [
-        graph("Redis memory %", nodes("DatabaseMemoryUsagePercentage"), limits=_limits("redis-memory"), axis=_PERCENT),
-        graph("Redis CPU %", nodes("EngineCPUUtilization"), limits=_limits("redis-cpu"), axis=_PERCENT),
+        graph("Redis memory %", nodes("DatabaseMemoryUsagePercentage"), limits=limits_of("redis-memory"), axis=PERCENT),
+        graph("Redis CPU %", nodes("EngineCPUUtilization"), limits=limits_of("redis-cpu"), axis=PERCENT),
         graph(
             "Redis replication lag in seconds",
             nodes("ReplicationLag"),
             stat="Maximum",
-            limits=_limits("redis-replication-lag"),
+            limits=limits_of("redis-replication-lag"),
         ),
         graph("Redis connections", nodes("CurrConnections"), stat="Maximum"),
     ]
 
 
-def _rest(graph: _Graphs, watched: Watched) -> list[dict[str, Any]]:
+def _rest(graph: Graphs, watched: Watched) -> list[dict[str, Any]]:
     files = ["AWS/EFS", "PercentIOLimit", "FileSystemId", watched.file_system, {"label": "I/O limit %"}]
-    widgets = [graph("EFS, per cent of its I/O limit", [files], limits=_limits("efs-io"), axis=_PERCENT)]
+    widgets = [graph("EFS, per cent of its I/O limit", [files], limits=limits_of("efs-io"), axis=PERCENT)]
     if watched.distributions:
 
         def edge(metric: str) -> list[Metric]:
@@ -287,7 +209,7 @@ def _rest(graph: _Graphs, watched: Watched) -> list[dict[str, Any]]:
 
         widgets += [
             graph("CloudFront requests a minute", edge("Requests"), stat="Sum", region=GLOBAL_REGION),
-            graph("CloudFront 5xx %", edge("5xxErrorRate"), limits=_limits("cdn-5xx"), region=GLOBAL_REGION),
+            graph("CloudFront 5xx %", edge("5xxErrorRate"), limits=limits_of("cdn-5xx"), region=GLOBAL_REGION),
         ]
     bill: Metric = ["AWS/Billing", "EstimatedCharges", "Currency", "USD", {"label": "this month"}]
     return [

@@ -1,12 +1,10 @@
 """What each workload may do in AWS, but Karpenter, which has a module of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
-from blueprint.buckets import BACKUPS_BUCKET, IMAGE_PREFIX, LOGS_BUCKET, MODELS_BUCKET, image_bucket
-from blueprint.cluster import CONTAINER_LOG_GROUP, CONTAINER_LOG_PREFIX, OWNED_TAG
+from blueprint.buckets import IMAGE_PREFIX, LOGS_BUCKET, MODELS_BUCKET, image_bucket
+from blueprint.cluster import CONTAINER_LOG_GROUP, CONTAINER_LOG_PREFIX
 from blueprint.edge import target_group
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.notices import HEARTBEAT_TOPIC, SEVERITIES, TOPICS_KEY_ALIAS, topic
@@ -14,10 +12,11 @@ from blueprint.secrets import DATABASE_SECRETS
 from blueprint.secrets import PREFIX as SECRETS_PREFIX
 from blueprint.services import SERVICES
 from blueprint.workloads import INPUT_PREFIX
+from stacks.components.bucket_use import DELETE, READ, WRITE, bucket_use, object_use
 from stacks.components.karpenter import volumes_under
-from stacks.components.names import bucket_arn
-from stacks.components.policies import Allow, Here
-from stacks.settings import Settings
+from stacks.components.policies import Allow
+from stacks.components.velero import velero
+from stacks.components.workload_resources import Resources
 
 MANAGED: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -32,27 +31,6 @@ MANAGED: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 """AWS's managed policies by workload, with the reason for each; everybody else has a policy of ours."""
-VELERO_TAG = "velero.io/backup"
-_READ = ("s3:GetObject",)
-_WRITE = ("s3:PutObject", "s3:AbortMultipartUpload")
-_DELETE = ("s3:DeleteObject",)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resources:
-    """What the workloads use of other stacks: keys, the file system, Aurora's master secret, by ARN."""
-
-    settings: Settings
-    here: Here
-    storage_key: str
-    secrets_key: str
-    volume_key: str
-    file_system: str
-    access_points: Sequence[str]
-    master_secret: str
-
-    def bucket(self, name: str) -> str:
-        return bucket_arn(name, self.settings)
 
 
 def policies(at: Resources) -> dict[str, list[Allow]]:
@@ -66,64 +44,34 @@ def policies(at: Resources) -> dict[str, list[Allow]]:
         "alertmanager": _alarms(at),
         "cloudwatch-exporter": _metrics(),
         "fluent-bit": _logs(at),
-        "velero": _velero(at),
+        "velero": velero(at),
     }
     models = at.bucket(MODELS_BUCKET)
     for one in CLUSTER_ENVIRONMENTS:
         images = at.bucket(image_bucket(one.name))
         made |= {
             f"{one.name}-generation-service": [
-                *_objects("Inputs", images, (*_READ, *_WRITE), INPUT_PREFIX),
-                *_bucket(at, "Images", images),
+                *object_use("Inputs", images, (*READ, *WRITE), INPUT_PREFIX),
+                *bucket_use(at, "Images", images),
             ],
             f"{one.name}-gallery-service": [
-                *_objects("Images", images, (*_READ, *_WRITE, *_DELETE), IMAGE_PREFIX),
-                *_bucket(at, "Images", images),
+                *object_use("Images", images, (*READ, *WRITE, *DELETE), IMAGE_PREFIX),
+                *bucket_use(at, "Images", images),
             ],
             f"{one.name}-model-service": [
-                *_objects("Models", models, (*_READ, *_WRITE, *_DELETE)),
-                *_bucket(at, "Models", models),
+                *object_use("Models", models, (*READ, *WRITE, *DELETE)),
+                *bucket_use(at, "Models", models),
             ],
             f"{one.name}-gpu-worker": [
-                *_objects("Images", images, (*_READ, *_WRITE, *_DELETE), IMAGE_PREFIX),
-                *_objects("Inputs", images, _READ, INPUT_PREFIX),
-                *_bucket(at, "Images", images),
-                *_objects("Models", models, _READ),
-                *_bucket(at, "Models", models),
+                *object_use("Images", images, (*READ, *WRITE, *DELETE), IMAGE_PREFIX),
+                *object_use("Inputs", images, READ, INPUT_PREFIX),
+                *bucket_use(at, "Images", images),
+                *object_use("Models", models, READ),
+                *bucket_use(at, "Models", models),
             ],
             f"{one.name}-external-secrets": _secrets(at, f"{SECRETS_PREFIX}/{one.name}"),
         }
     return made
-
-
-def _objects(what: str, bucket: str, actions: Sequence[str], prefix: str = "") -> list[Allow]:
-    return [
-        Allow(
-            sid=f"{what}Objects",
-            actions=actions,
-            resources=[f"{bucket}/{prefix}*"],
-            because="objects of one bucket below one prefix, whose keys are made as they are written",
-        )
-    ]
-
-
-def _bucket(at: Resources, what: str, bucket: str) -> list[Allow]:
-    """Listing, without which S3 answers 403 for an object that is not there, and the key, for this bucket's objects.
-
-    With a bucket key the context is the bucket's ARN, without one the object's (S3 guide, "encryption context").
-    """
-    return [
-        Allow(sid=f"{what}Listing", actions=["s3:ListBucket"], resources=[bucket]),
-        Allow(
-            sid=f"{what}Key",
-            actions=["kms:Decrypt", "kms:GenerateDataKey"],
-            resources=[at.storage_key],
-            conditions={
-                "StringEquals": {"kms:ViaService": f"s3.{at.here.region}.amazonaws.com"},
-                "StringLike": {"kms:EncryptionContext:aws:s3:arn": [bucket, f"{bucket}/*"]},
-            },
-        ),
-    ]
 
 
 def _secrets(at: Resources, path: str) -> list[Allow]:
@@ -257,69 +205,5 @@ def _logs(at: Resources) -> list[Allow]:
             resources=[group, f"{group}:log-stream:*"],
             because="streams of one log group, one a pod, made as pods start",
         ),
-        *_objects("Logs", at.bucket(LOGS_BUCKET), _WRITE, CONTAINER_LOG_PREFIX),
-    ]
-
-
-def _velero(at: Resources) -> list[Allow]:
-    """Objects of the backups bucket; snapshots of this cluster's volumes, and volumes out of them.
-
-    Velero tags a snapshot with its backup, and copies the volume's tags, this cluster's among them.
-    """
-    arn, backups = at.here.arn, at.bucket(BACKUPS_BUCKET)
-    ours = {"StringEquals": {f"aws:ResourceTag/{OWNED_TAG}": "owned"}}
-    ids = "ids are made by EC2; the tags in the condition take their place"
-    volume, snapshot = arn("ec2", "volume/*"), arn("ec2", "snapshot/*", account="")
-
-    def tagged(kind: str) -> dict[str, dict[str, Any]]:
-        return {"StringLike": {f"aws:{kind}/{VELERO_TAG}": "*"}}
-
-    return [
-        *_objects(
-            "Backups", backups, (*_READ, *_WRITE, *_DELETE, "s3:PutObjectTagging", "s3:ListMultipartUploadParts")
-        ),
-        *_bucket(at, "Backups", backups),
-        Allow(
-            sid="LookAround",
-            actions=["ec2:DescribeVolumes", "ec2:DescribeSnapshots"],
-            resources=["*"],
-            because="EC2's Describe calls know no resources",
-        ),
-        Allow(sid="SnapOwnVolumes", actions=["ec2:CreateSnapshot"], resources=[volume], conditions=ours, because=ids),
-        Allow(
-            sid="SnapWithTags",
-            actions=["ec2:CreateSnapshot"],
-            resources=[snapshot],
-            conditions=tagged("RequestTag"),
-            because=ids,
-        ),
-        Allow(
-            sid="RestoreFromOwnSnapshots",
-            actions=["ec2:CreateVolume"],
-            resources=[snapshot],
-            conditions={**tagged("ResourceTag"), **ours},
-            because=ids,
-        ),
-        Allow(
-            sid="RestoreWithTags",
-            actions=["ec2:CreateVolume"],
-            resources=[volume],
-            conditions={"StringEquals": {f"aws:RequestTag/{OWNED_TAG}": "owned"}},
-            because=ids,
-        ),
-        Allow(
-            sid="TagWhatItMakes",
-            actions=["ec2:CreateTags"],
-            resources=[volume, snapshot],
-            conditions={"StringEquals": {"ec2:CreateAction": ["CreateSnapshot", "CreateVolume"]}},
-            because=ids,
-        ),
-        Allow(
-            sid="DeleteOwnSnapshots",
-            actions=["ec2:DeleteSnapshot"],
-            resources=[snapshot],
-            conditions={**tagged("ResourceTag"), **ours},
-            because=ids,
-        ),
-        *volumes_under(at.volume_key, at.here.region),
+        *object_use("Logs", at.bucket(LOGS_BUCKET), WRITE, CONTAINER_LOG_PREFIX),
     ]

@@ -16,25 +16,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.support.kubernetes_discovery import built_in, discovery
 from tests.support.kubernetes_objects import Body, Key, leaves, merged, read, selected, stored, without
 from tests.support.tls import Certificates
-
-LISTED = """
-/v1 Namespace namespaces -, Secret secrets +, ConfigMap configmaps +, Service services +, Node nodes -, Pod pods +,
-  ServiceAccount serviceaccounts +, ResourceQuota resourcequotas +, LimitRange limitranges +, Event events +
-apps/v1 Deployment deployments +, StatefulSet statefulsets +, ReplicaSet replicasets +
-batch/v1 Job jobs +
-rbac.authorization.k8s.io/v1 ClusterRole clusterroles -, ClusterRoleBinding clusterrolebindings -, Role roles +,
-  RoleBinding rolebindings +
-networking.k8s.io/v1 NetworkPolicy networkpolicies +, IngressClass ingressclasses -
-scheduling.k8s.io/v1 PriorityClass priorityclasses -
-policy/v1 PodDisruptionBudget poddisruptionbudgets +
-storage.k8s.io/v1 StorageClass storageclasses -
-admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy validatingadmissionpolicies -,
-  ValidatingAdmissionPolicyBinding validatingadmissionpolicybindings -
-authorization.k8s.io/v1 SelfSubjectAccessReview selfsubjectaccessreviews -
-apiextensions.k8s.io/v1 CustomResourceDefinition customresourcedefinitions -
-"""
 
 
 class RefusedError(Exception):
@@ -65,13 +49,7 @@ class Server:
         self._owners: dict[Key, dict[str, Any]] = {}
         self._gone: list[tuple[int, Key, Body]] = []
         self._lock = threading.RLock()
-        self.resources: dict[tuple[str, str], tuple[str, str, bool]] = {}
-        """(group/version, plural) -> kind, singular, namespaced."""
-        for entry in LISTED.replace("\n  ", " ").strip().splitlines():
-            group, _, rest = entry.partition(" ")
-            for one in rest.split(","):
-                kind, plural, scope = one.split()
-                self.resources[group.lstrip("/"), plural] = (kind, kind.lower(), scope == "+")
+        self.resources = built_in()
 
     @contextmanager
     def serving(self, files: Certificates) -> Iterator["Server"]:
@@ -138,7 +116,7 @@ class Server:
             for controller in self.controllers:
                 controller(self)
             parts = path.strip("/").split("/")
-            if found := self._discovery(parts):
+            if found := discovery(parts, self.resources, self.version):
                 return 200, found
             group_version, rest = ("v1", parts[2:]) if parts[0] == "api" else ("/".join(parts[1:3]), parts[3:])
             namespace = ""
@@ -149,48 +127,6 @@ class Server:
             given = read(body) if body else {}
             key = (group_version.rpartition("/")[0], rest[0], namespace, rest[1] if len(rest) > 1 else "")
             return self._resource(method, group_version, key, query, given, kind)
-
-    def _discovery(self, parts: list[str]) -> Body | None:
-        groups = sorted({group for group, _ in self.resources if "/" in group})
-        if parts == ["version"]:
-            major, minor = self.version.split(".")
-            return {"major": major, "minor": minor, "gitVersion": f"v{self.version}.2-eks-1", "platform": "linux/amd64"}
-        if parts == ["api"]:
-            return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
-        if parts == ["apis"]:
-            made = []
-            for one in groups:
-                version = {"groupVersion": one, "version": one.rpartition("/")[2]}
-                made.append({"name": one.partition("/")[0], "versions": [version], "preferredVersion": version})
-            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": made}
-        if parts[:2] == ["openapi", "v3"]:
-            return self._openapi(parts[2:], groups)
-        group_version = "v1" if parts == ["api", "v1"] else "/".join(parts[1:])
-        if parts[0] in ("api", "apis") and (parts == ["api", "v1"] or group_version in groups):
-            verbs = ["create", "delete", "get", "list", "patch", "update", "watch"]
-            named = [
-                {"name": plural, "singularName": one, "namespaced": scoped, "kind": kind, "verbs": verbs}
-                for (where, plural), (kind, one, scoped) in self.resources.items()
-                if where == group_version
-            ]
-            return {"kind": "APIResourceList", "groupVersion": group_version, "resources": named}
-        return None
-
-    def _openapi(self, parts: list[str], groups: list[str]) -> Body:
-        """Enough to tell clients that the server itself judges unknown fields."""
-        if not parts:
-            named = ("api/v1", *(f"apis/{one}" for one in groups))
-            return {"paths": {one: {"serverRelativeURL": f"/openapi/v3/{one}?hash=1"} for one in named}}
-        group_version = "/".join(parts[1:]) if parts[0] == "apis" else "v1"
-        group, _, version = group_version.rpartition("/")
-        validation = [{"name": "fieldValidation", "in": "query", "schema": {"type": "string"}}]
-        paths = {}
-        for (where, plural), (kind, _, _) in self.resources.items():
-            if where == group_version:
-                mark = {"group": group, "version": version, "kind": kind}
-                operation = {"parameters": validation, "x-kubernetes-group-version-kind": mark, "responses": {}}
-                paths[f"/{plural}/{{name}}"] = {"patch": operation, "put": operation}
-        return {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "1"}, "paths": paths}
 
     def _resource(
         self, method: str, group_version: str, key: Key, query: dict[str, str], given: Body, kind: str

@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 from blueprint.regions import DEFAULT_REGION
 from k8s_charts.facts import NEEDED, Facts
-from studio.cloud.rehearse.run import ACCOUNT
+from studio.cloud.rehearse.process import ACCOUNT
 
 
 def value(output: str, region: str = DEFAULT_REGION) -> str:

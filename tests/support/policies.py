@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.support.iam import Document, listed, statements
+from tests.support.resource_names import ARNS, NAMES, REF_IS_ARN
 from tests.support.templates import Resource, Templates
 
 ACCOUNT = "111122223333"
@@ -21,44 +22,6 @@ ORGANIZATION = "aws"
 _NOTHING = object()
 _SUB = re.compile(r"\$\{([^!}][^}]*)\}")
 
-_NAMES = {
-    "AWS::IAM::Role": "RoleName",
-    "AWS::IAM::User": "UserName",
-    "AWS::IAM::Group": "GroupName",
-    "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
-    "AWS::IAM::InstanceProfile": "InstanceProfileName",
-    "AWS::S3::Bucket": "BucketName",
-    "AWS::SQS::Queue": "QueueName",
-    "AWS::SNS::Topic": "TopicName",
-    "AWS::Logs::LogGroup": "LogGroupName",
-    "AWS::Lambda::Function": "FunctionName",
-    "AWS::SecretsManager::Secret": "Name",
-    "AWS::ECR::Repository": "RepositoryName",
-    "AWS::EKS::Cluster": "Name",
-    "AWS::CloudTrail::Trail": "TrailName",
-}
-_ARNS = {
-    "AWS::IAM::Role": "arn:aws:iam::{account}:role/{name}",
-    "AWS::IAM::User": "arn:aws:iam::{account}:user/{name}",
-    "AWS::IAM::ManagedPolicy": "arn:aws:iam::{account}:policy/{name}",
-    "AWS::IAM::OIDCProvider": "arn:aws:iam::{account}:oidc-provider/{name}",
-    "AWS::IAM::InstanceProfile": "arn:aws:iam::{account}:instance-profile/{name}",
-    "AWS::S3::Bucket": "arn:aws:s3:::{name}",
-    "AWS::SQS::Queue": "arn:aws:sqs:{region}:{account}:{name}",
-    "AWS::SNS::Topic": "arn:aws:sns:{region}:{account}:{name}",
-    "AWS::Logs::LogGroup": "arn:aws:logs:{region}:{account}:log-group:{name}:*",
-    "AWS::Lambda::Function": "arn:aws:lambda:{region}:{account}:function:{name}",
-    "AWS::SecretsManager::Secret": "arn:aws:secretsmanager:{region}:{account}:secret:{name}-a1B2c3",
-    "AWS::ECR::Repository": "arn:aws:ecr:{region}:{account}:repository/{name}",
-    "AWS::KMS::Key": "arn:aws:kms:{region}:{account}:key/{name}",
-    "AWS::EKS::Cluster": "arn:aws:eks:{region}:{account}:cluster/{name}",
-    "AWS::CloudTrail::Trail": "arn:aws:cloudtrail:{region}:{account}:trail/{name}",
-    "AWS::EFS::FileSystem": "arn:aws:elasticfilesystem:{region}:{account}:file-system/{name}",
-    "AWS::EFS::AccessPoint": "arn:aws:elasticfilesystem:{region}:{account}:access-point/{name}",
-    "AWS::RDS::DBCluster": "arn:aws:rds:{region}:{account}:cluster:{name}",
-    "AWS::CloudFront::Distribution": "arn:aws:cloudfront::{account}:distribution/{name}",
-}
-_REF_IS_ARN = {"AWS::SNS::Topic", "AWS::SecretsManager::Secret", "AWS::IAM::ManagedPolicy", "AWS::IAM::OIDCProvider"}
 _ATTACHED = {
     "AWS::S3::BucketPolicy": ("Bucket", "PolicyDocument"),
     "AWS::SecretsManager::ResourcePolicy": ("SecretId", "ResourcePolicy"),
@@ -187,7 +150,7 @@ class Policies:
 
     def name(self, resource: Resource) -> str:
         """The fixed name, or the logical id where CloudFormation makes one up."""
-        given = resource.properties.get(_NAMES.get(resource.type, ""))
+        given = resource.properties.get(NAMES.get(resource.type, ""))
         if resource.type == "AWS::IAM::OIDCProvider":
             return str(self.resolve(resource.properties["Url"], resource.stack)).removeprefix("https://")
         return resource.id if given is None else str(self.resolve(given, resource.stack))
@@ -197,7 +160,7 @@ class Policies:
         if given:
             return given
         service = resource.type.split("::")[1].lower()
-        pattern = _ARNS.get(resource.type, f"arn:aws:{service}:{{region}}:{{account}}:{{name}}")
+        pattern = ARNS.get(resource.type, f"arn:aws:{service}:{{region}}:{{account}}:{{name}}")
         return pattern.format(account=self.account, region=self._region(resource.stack), name=self.name(resource))
 
     def reference(self, resource: Resource) -> str:
@@ -205,7 +168,7 @@ class Policies:
         given = self.substitutes.get(f"{resource.stack}.{resource.id}")
         if resource.type == "AWS::SecretsManager::SecretTargetAttachment":
             return str(self.resolve(resource.properties["SecretId"], resource.stack))
-        return given or (self.arn(resource) if resource.type in _REF_IS_ARN else self.name(resource))
+        return given or (self.arn(resource) if resource.type in REF_IS_ARN else self.name(resource))
 
     def resolve(self, value: Any, stack: str) -> Any:
         """A template's value as it is after a deployment.

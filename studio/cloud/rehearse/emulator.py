@@ -14,8 +14,9 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import EmptyResult
 from moto.ssm.models import ssm_backends
 
-from studio.cloud.rehearse.engine import Engine, RefusedError
+from studio.cloud.rehearse.engine import Engine
 from studio.cloud.rehearse.ledger import Ledger
+from studio.cloud.rehearse.refusals import RefusedError
 
 PUBLIC = "/aws/service/"
 IMAGE = "ami-0abcdef1234567890"
@@ -159,7 +160,7 @@ class Stacks:
             for export in stack.exports:
                 self._unread(backend, export.name)
             self._delete(backend, stack.stack_id)
-            for readers in self._engine.importers.values():
+            for readers in self._engine.exports.readers.values():
                 readers.discard(stack.name)
 
     def protect(self, answer: Any) -> EmptyResult:
@@ -180,7 +181,7 @@ class Stacks:
         backend.exports.update(fresh)
 
     def _unread(self, backend: Any, name: str) -> None:
-        readers = self._engine.importers.get((backend.region_name, name))
+        readers = self._engine.exports.readers.get((backend.region_name, name))
         if readers:
             raise RefusedError(f"Export {name} cannot be changed or removed: it is in use by {', '.join(readers)}")
 

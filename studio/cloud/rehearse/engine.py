@@ -5,78 +5,27 @@ This one takes its place: every resource's resolved properties are checked by AW
 the rest are records; a stack changes as CloudFormation changes it.
 """
 
-import copy
 import re
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from moto.cloudformation import parsing
-from moto.cloudformation.exceptions import ValidationError
-from moto.cloudformation.models import cloudformation_backends
 from moto.core.exceptions import ServiceException
-from moto.ec2.models import ec2_backends
 from moto.ssm.models import ssm_backends
 from werkzeug.exceptions import HTTPException
 
 from studio.cloud.rehearse import schemas, services
+from studio.cloud.rehearse.entries import Entry, Recorded, make, told, unmake
+from studio.cloud.rehearse.exports import Exports
 from studio.cloud.rehearse.ledger import Event, Ledger, Line
+from studio.cloud.rehearse.order import order
 from studio.cloud.rehearse.records import Record
+from studio.cloud.rehearse.refusals import Body, RefusedError, refusal
 
-Body = dict[str, Any]
-RECORDED = frozenset(
-    {
-        # moto's models of these refuse or lose what CloudFormation takes.
-        "AWS::CloudFormation::Stack",
-        "AWS::Batch::ComputeEnvironment",
-        "AWS::EC2::SecurityGroupIngress",
-        "AWS::Lambda::Permission",
-        "AWS::RDS::DBInstance",
-    }
-)
 _DYNAMIC = re.compile(r"\{\{resolve:(ssm|ssm-secure|secretsmanager):([^}]+)\}\}")
-_make = parsing.parse_and_create_resource
 _clean = parsing.clean_json
-
-
-class RefusedError(ValidationError):
-    """What AWS would refuse; told once in the ledger."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message=message)
-
-
-class Recorded:
-    """Stands for a record where moto expects a resource of its own."""
-
-    def __init__(self, record: Record) -> None:
-        self.record = record
-        self.cf_resource_type = record.kind
-        self.logical_resource_id = record.logical_id
-
-    @property
-    def physical_resource_id(self) -> str:
-        return self.record.physical_id
-
-    def is_created(self) -> bool:
-        return True
-
-
-@dataclass(slots=True)
-class Entry:
-    """One living resource: its record, and moto's own object where it made one."""
-
-    record: Record
-    real: Any | None
-    body: Body
-    served: bool = False
-    """A service of the emulator made it, called by us."""
-
-    @property
-    def physical_id(self) -> str:
-        return str(self.real.physical_resource_id) if self.real is not None else self.record.physical_id
 
 
 class Engine:
@@ -85,8 +34,7 @@ class Engine:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.entries: dict[tuple[str, str], Entry] = {}
-        self.importers: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-        """Stacks by (region, export) that they read."""
+        self.exports = Exports(ledger)
         self.lock = threading.RLock()
         self._generations: defaultdict[tuple[str, str], int] = defaultdict(int)
 
@@ -103,9 +51,9 @@ class Engine:
                 return self.attribute(resources, parts[0], ".".join(parts[1:]))
             if "Fn::ImportValue" in node:
                 name = str(self.clean(node["Fn::ImportValue"], resources))
-                return self._import(resources, name)
+                return self.exports.value(resources, name)
             if "Fn::GetStackOutput" in node:
-                return self._output(resources, self.clean(node["Fn::GetStackOutput"], resources))
+                return self.exports.output(resources, self.clean(node["Fn::GetStackOutput"], resources))
         return _clean(node, resources)
 
     def create(self, logical_id: str, body: Body, resources: Any, account_id: str, region_name: str) -> Any:
@@ -185,14 +133,16 @@ class Engine:
         """
         stack = resources["AWS::StackName"]
         if logical_id not in resources._resource_json_map:
-            raise self._refusal(stack, logical_id, "", "Fn::GetAtt names a resource that the template does not have")
+            raise refusal(
+                self.ledger, (stack, logical_id, ""), "Fn::GetAtt names a resource that the template does not have"
+            )
         resources[logical_id]
         entry = self.entries.get((resources.stack_id, logical_id))
         if entry is None:
             return None
         kind = entry.record.kind
         if not schemas.has_attribute(kind, name, entry.record.region):
-            raise self._refusal(stack, logical_id, kind, f"the type has no attribute {name}", entry.body)
+            raise refusal(self.ledger, entry.record.place, f"the type has no attribute {name}", entry.body)
         if entry.real is not None:
             try:
                 value = entry.real.get_cfn_attribute(name)
@@ -207,11 +157,11 @@ class Engine:
 
     def _change(self, resources: Any, name: str, entry: Entry, body: Body) -> bool:
         """Changes one resource if its resolved properties differ; True if a new one took its place."""
-        record, stack = entry.record, entry.record.stack
+        record = entry.record
         properties = self._properties(body, resources)
         entry.body = body
         if body["Type"] != record.kind:
-            raise self._refusal(stack, name, record.kind, f"a resource cannot become a {body['Type']}", body)
+            raise refusal(self.ledger, record.place, f"a resource cannot become a {body['Type']}", body)
         if properties == record.properties:
             return False
         self._check(record, properties, body)
@@ -219,10 +169,9 @@ class Engine:
         if fixed:
             identifier = schemas.identifier(record.kind, record.region)
             if len(identifier) == 1 and properties.get(identifier[0]) == record.properties.get(identifier[0], ""):
-                raise self._refusal(
-                    stack,
-                    name,
-                    record.kind,
+                raise refusal(
+                    self.ledger,
+                    record.place,
                     f"a change of {', '.join(fixed)} needs a new resource, and the old one holds the fixed name "
                     f"{properties[identifier[0]]}",
                     body,
@@ -251,9 +200,9 @@ class Engine:
         why = ""
         if entry.real is not None:
             try:
-                _unmake(entry, resources)
+                unmake(entry, resources)
             except (ServiceException, HTTPException) as error:
-                raise self._refusal(record.stack, record.logical_id, record.kind, _told(error), entry.body) from error
+                raise refusal(self.ledger, record.place, told(error), entry.body) from error
             except Exception as error:
                 why = f"the emulator's own model cannot delete it: {type(error).__name__}: {error}"
         elif entry.served:
@@ -262,24 +211,18 @@ class Engine:
 
     def _real(self, record: Record, body: Body, resources: Any) -> tuple[Any | None, str]:
         """moto's own resource, or None and why it is a record."""
-        if schemas.custom(record.kind) or record.kind in RECORDED or record.kind not in parsing.get_model_map():
-            return None, ""
         try:
-            given = {**body, "Properties": _as_moto_wants(record.kind, record.properties)}
-            real: Any = _make(record.logical_id, given, resources, record.account, record.region)
+            return make(record, body, resources)
         except RefusedError:
             raise
         except (ServiceException, HTTPException) as error:
-            raise self._refusal(record.stack, record.logical_id, record.kind, _told(error), body) from error
-        except Exception as error:  # a gap of moto's model, not an answer of AWS
-            return None, f"the emulator's own model failed: {type(error).__name__}: {error}"
-        return (real, "") if hasattr(real, "physical_resource_id") else (None, "the emulator's own model has no id")
+            raise refusal(self.ledger, record.place, told(error), body) from error
 
     def _served(self, record: Record, body: Body) -> bool:
         try:
             return services.make(record)
         except (ServiceException, HTTPException) as error:
-            raise self._refusal(record.stack, record.logical_id, record.kind, _told(error), body) from error
+            raise refusal(self.ledger, record.place, told(error), body) from error
 
     def _properties(self, body: Body, resources: Any) -> Body:
         return parsing.clean_json(body.get("Properties") or {}, resources)  # type: ignore[no-any-return]
@@ -291,7 +234,7 @@ class Engine:
             found = [str(error)]
         found += self._dangling(properties, record.account, record.region)
         if found:
-            raise self._refusal(record.stack, record.logical_id, record.kind, "; ".join(found), body)
+            raise refusal(self.ledger, record.place, "; ".join(found), body)
 
     def _dangling(self, properties: Body, account: str, region: str) -> list[str]:
         """Dynamic references to parameters and secrets that do not exist when the resource is made."""
@@ -322,41 +265,7 @@ class Engine:
             ):
                 value = "|".join(str(record.properties[one]) for one in names)
                 place = f"{held.stack}/{held.logical_id}"
-                raise self._refusal(
-                    record.stack, record.logical_id, record.kind, f"{value} already exists: {place}", body
-                )
-
-    def _import(self, resources: Any, name: str) -> str:
-        stack = resources["AWS::StackName"]
-        region = str(resources["AWS::Region"])
-        backends: Any = cloudformation_backends[resources["AWS::AccountId"]]
-        export = backends[region].exports.get(name)
-        if export is not None:
-            readers = self.importers[region, name]
-            if stack not in readers:
-                readers.add(stack)
-                self.ledger.write(Line("imported", stack, name, export.exporting_stack_id.split("/")[1]))
-            return str(export.value)
-        raise self._refusal(stack, name, "", f"the export {name} does not exist: no stack before this one has made it")
-
-    def _output(self, resources: Any, asked: Mapping[str, str]) -> str:
-        """A value of another stack, of another region too."""
-        reader, region, name = resources["AWS::StackName"], asked.get("Region"), asked["OutputName"]
-        backends: Any = cloudformation_backends[resources["AWS::AccountId"]]
-        for stack in backends[region or resources["AWS::Region"]].stacks.values():
-            if stack.name == asked["StackName"] and stack.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-                for output in stack.outputs or ():
-                    if output["OutputKey"] == name:
-                        if reader not in self.importers[region or "", name]:
-                            self.importers[region or "", name].add(reader)
-                            self.ledger.write(Line("imported", reader, name, stack.name))
-                        return str(output["OutputValue"])
-        raise self._refusal(reader, name, "", f"{asked['StackName']} in {region} has no output {name} to read yet")
-
-    def _refusal(self, stack: str, name: str, kind: str, reason: str, body: Body | None = None) -> RefusedError:
-        path = str((body or {}).get("Metadata", {}).get("aws:cdk:path", ""))
-        self.ledger.write(Line("refused", stack, name, kind, path, reason=reason))
-        return RefusedError(f"{stack}/{name} ({kind}): {reason}")
+                raise refusal(self.ledger, record.place, f"{value} already exists: {place}", body)
 
     def _tell(self, event: Event, entry: Entry, reason: str = "") -> None:
         record = entry.record
@@ -372,54 +281,3 @@ class Engine:
                 reason,
             )
         )
-
-
-def order(resources: Mapping[str, Body]) -> list[str]:
-    """Logical ids so that each stands after what it refers to or depends on.
-
-    >>> order({"B": {"DependsOn": "A"}, "A": {}})
-    ['A', 'B']
-    """
-    done: dict[str, None] = {}
-
-    def visit(name: str, above: tuple[str, ...]) -> None:
-        if name in done:
-            return
-        if name in above:
-            raise RefusedError(f"Circular dependency between resources: {', '.join([*above, name])}")
-        body = resources[name]
-        after = body.get("DependsOn", [])
-        for other in [*([after] if isinstance(after, str) else after), *schemas.references(body.get("Properties"))]:
-            if other in resources and other != name:
-                visit(other, (*above, name))
-        done[name] = None
-
-    for name in resources:
-        visit(name, ())
-    return list(done)
-
-
-def _unmake(entry: Entry, resources: Any) -> None:
-    """Deletes what moto made; route tables, which moto's own deletion leaves behind, by their service's calls."""
-    record = entry.record
-    network: Any = ec2_backends[record.account][record.region]
-    if record.kind == "AWS::EC2::RouteTable":
-        for association in list(network.get_route_table(entry.physical_id).associations):
-            network.disassociate_route_table(association)
-        network.delete_route_table(entry.physical_id)
-    elif record.kind != "AWS::EC2::SubnetRouteTableAssociation":  # whose id moto takes from its table
-        resources._delete_resource(entry.real, {**entry.body, "Properties": dict(record.properties)})
-
-
-def _as_moto_wants(kind: str, properties: Mapping[str, Any]) -> Body:
-    """Tags in the form of the service's own API where moto's model takes them so."""
-    own = copy.deepcopy(dict(properties))
-    if kind == "AWS::KMS::Key" and "Tags" in own:
-        own["Tags"] = [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in own["Tags"]]
-    if kind == "AWS::SSM::Parameter" and "Tags" in own:
-        own["Tags"] = [{"Key": key, "Value": value} for key, value in own["Tags"].items()]
-    return own
-
-
-def _told(error: Exception) -> str:
-    return " ".join(str(getattr(error, "message", "") or getattr(error, "description", "") or error).split())

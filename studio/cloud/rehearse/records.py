@@ -86,6 +86,11 @@ class Record:
     """Values that only this resource knows; what is not here is made up by the schema."""
 
     @property
+    def place(self) -> tuple[str, str, str]:
+        """Stack, logical id and type: what a refusal names."""
+        return self.stack, self.logical_id, self.kind
+
+    @property
     def physical_id(self) -> str:
         """What `Ref` gives."""
         names = schemas.identifier(self.kind, self.region)

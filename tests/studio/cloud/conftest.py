@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from studio.cloud.rehearse.run import Emulator
+from studio.cloud.rehearse.process import Emulator
 
 
 @pytest.fixture(scope="module")

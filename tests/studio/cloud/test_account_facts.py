@@ -10,7 +10,7 @@ import pytest
 from blueprint.contract import INTERFACE_ENDPOINTS_OUTPUT, OUTPUTS, PREFIX
 from k8s_charts.facts import FILE, NEEDED, load, placeholders
 from studio.cloud import account_facts
-from studio.cloud.rehearse.run import ACCOUNT
+from studio.cloud.rehearse.process import ACCOUNT
 from studio.errors import StudioError, UsageError
 from tests.support import outputs
 from tests.support.templates import Templates, synthesize

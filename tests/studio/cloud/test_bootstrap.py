@@ -27,7 +27,7 @@ from studio.cloud.bootstrap import checks, run
 from studio.cloud.bootstrap.cluster import Cluster, Described, describe, kubeconfig
 from studio.cloud.bootstrap.run import Bootstrap, Options
 from studio.cloud.deploy.account import Account
-from studio.cloud.rehearse.run import ACCOUNT, Emulator
+from studio.cloud.rehearse.process import ACCOUNT, Emulator
 from studio.errors import NotRunningError, StudioError, UsageError
 from tests.support import outputs
 from tests.support.eks import argocd, node, rollouts, signed, write_chart

@@ -14,7 +14,7 @@ from stacks.settings import read
 from studio.cloud.deploy.account import Account
 from studio.cloud.deploy.checks import Assembly, Finding, Situation, capacity, names, preflight, region, standing, who
 from studio.cloud.deploy.signing import SigningKey, generate
-from studio.cloud.rehearse.run import ACCOUNT
+from studio.cloud.rehearse.process import ACCOUNT
 from studio.errors import StudioError, UsageError
 
 REGION = "us-east-1"

@@ -23,7 +23,7 @@ from studio.cloud.deploy import delegation, signing
 from studio.cloud.deploy.account import Account
 from studio.cloud.deploy.checks import Finding
 from studio.cloud.deploy.run import Deployment, Options, given
-from studio.cloud.rehearse.run import ACCOUNT
+from studio.cloud.rehearse.process import ACCOUNT
 from studio.errors import Exit, StudioError, UsageError
 from studio.processes import LOOPBACK
 

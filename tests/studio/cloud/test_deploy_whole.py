@@ -15,7 +15,7 @@ from studio.cloud.deploy import signing
 from studio.cloud.deploy.account import Account
 from studio.cloud.deploy.run import Deployment, Options
 from studio.cloud.rehearse.ledger import read
-from studio.cloud.rehearse.run import ACCOUNT, Emulator
+from studio.cloud.rehearse.process import ACCOUNT, Emulator
 from studio.cloud.synthesis import synthesize
 
 REGION = "us-east-1"

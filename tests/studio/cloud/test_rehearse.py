@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 from studio.cli import run
 from studio.cloud.rehearse import schemas
 from studio.cloud.rehearse.ledger import read
+from studio.cloud.rehearse.process import ACCOUNT, Emulator
 from studio.cloud.rehearse.records import Record
-from studio.cloud.rehearse.run import ACCOUNT, Emulator, Rehearsal
+from studio.cloud.rehearse.run import Rehearsal
 from studio.errors import Exit
 
 REGION = "us-east-1"
