@@ -10,7 +10,7 @@ from pathlib import Path
 
 from blueprint import capacity
 from blueprint.loads import PLAN
-from blueprint.rules import RuleError
+from blueprint.rules import RuleError, demand
 from k8s_charts import (
     addons,
     argocd,
@@ -89,11 +89,17 @@ def flat(app: GitOps, output: Path) -> None:
             (output / name).write_text("---\n".join(document(one) for one in objects), encoding="utf-8")
 
 
+def _ours(folder: Path) -> bool:
+    return not folder.exists() or (folder.is_dir() and ((folder / FILE).is_file() or not any(folder.iterdir())))
+
+
 def main(arguments: list[str]) -> int:
+    folder = Path(arguments[0]) if arguments else GITOPS
+    copies = os.environ.get("CDK8S_OUTDIR")
     try:
-        copies = os.environ.get("CDK8S_OUTDIR")
-        written, removed = synthesize(Path(arguments[0]) if arguments else GITOPS, Path(copies) if copies else None)
-    except RuleError as error:
+        demand(_ours(folder), "FOLDER", folder, f"must be new, empty or hold {FILE}: what synthesis did not make goes")
+        written, removed = synthesize(folder, Path(copies) if copies else None)
+    except (RuleError, OSError) as error:
         sys.stderr.write(f"pingvas: {error}\n")
         return 1
     sys.stdout.write(f"{len(written)} files written, {len(removed)} removed\n")
