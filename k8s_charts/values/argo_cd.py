@@ -12,26 +12,38 @@ from k8s_charts.components.helm import Values, resources, selector
 from k8s_charts.projects import project
 
 APPLICATION_HEALTH = """\
-hs = {}
-hs.status = "Progressing"
-hs.message = ""
+local hs = {status = "Progressing", message = ""}
 local annotations = obj.metadata.annotations
 if annotations ~= nil and annotations["argocd.argoproj.io/ignore-healthcheck"] == "true" then
   hs.status = "Healthy"
   return hs
 end
-if obj.status ~= nil and obj.status.health ~= nil then
+if obj.status == nil then
+  return hs
+end
+if obj.status.health ~= nil then
+  hs.message = obj.status.health.message or ""
   if obj.status.health.status == "Healthy" or obj.status.health.status == "Degraded" then
     hs.status = obj.status.health.status
+    return hs
   end
-  if obj.status.health.message ~= nil then
-    hs.message = obj.status.health.message
+end
+local errors = {ComparisonError = true, InvalidSpecError = true, SyncError = true}
+for _, condition in ipairs(obj.status.conditions or {}) do
+  if errors[condition.type] then
+    hs.status = "Degraded"
+    hs.message = condition.message
   end
 end
 return hs
 """
 """The health of an application in another (Argo CD documentation, "Health of Argocd App"): without it a sync wave would
-not wait for what its applications bring. What is missing, suspended or unknown is still on its way."""
+not wait for what its applications bring.
+
+What is missing, suspended or unknown is on its way, unless ArgoCD has an error of it. Then the application around it
+fails and tries again with the newest commit; were it waited for, that sync would hold on to its old commit, and the
+commit that mends the version of a chart would never be applied.
+"""
 SYNC_SECONDS = 120
 _METRICS: Values = {"enabled": True}
 """Services for Prometheus, which finds them by a monitor of its own: the kind does not exist yet at bootstrap."""

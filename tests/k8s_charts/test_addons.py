@@ -15,7 +15,6 @@ from blueprint.components import COMPONENTS
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.workloads import WORKLOADS
 from k8s_charts import addons
-from k8s_charts.components.argocd import IGNORE_HEALTH
 from k8s_charts.components.helm import resources, selector
 from k8s_charts.facts import placeholders
 from tests.support.manifests import Manifests
@@ -174,13 +173,6 @@ def test_argocd_lets_nobody_in_but_the_workflows_which_may_sync_and_no_more() ->
     assert {target for *_, target, _ in granted} == {"pingvas-dev/*", "pingvas-prod/*"}
     assert params["application.namespaces"] == ""
     assert values["applicationSet"]["allowAnyNamespace"] is False
-
-
-def test_waves_wait_for_the_health_of_applications() -> None:
-    health = VALUES["argo-cd"]["configs"]["cm"]["resource.customizations.health.argoproj.io_Application"]
-    assert 'hs.status = "Progressing"' in health
-    assert "obj.status.health.status" in health
-    assert f'annotations["{IGNORE_HEALTH}"] == "true"' in health
 
 
 def test_argocd_can_be_installed_where_no_monitor_is_known() -> None:
