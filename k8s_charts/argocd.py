@@ -47,12 +47,13 @@ WAVES: Mapping[str, Wave] = MappingProxyType(
     }
 )
 """When each folder of platform/ comes. `storage` writes claims into namespaces that `cluster` makes."""
+ENVIRONMENTS = "environments"
+"""Guard rails, with the platform's rights, since quotas and policies bind an environment: from the reviewed branch
+alone, and in place before anything that they bind."""
 IN_CLUSTER = "in-cluster"
 """Folders of the alternatives to the managed edge and cache, which are there when a setting asks for them: what both
 environments share, a namespace among it, and what stands in one of them, routes among it, which come after the chart
 that routes."""
-REPLICAS = Ignored(group="apps", kind="Deployment", pointers=("/spec/replicas",))
-"""The autoscaler's: a sync that reset it would end workers that render."""
 BINDINGS = Ignored(
     group="elbv2.k8s.aws",
     kind="TargetGroupBinding",
@@ -140,6 +141,8 @@ def add(app: GitOps) -> None:
         if kind == "platform":
             demand(name in WAVES, f"argocd.WAVES[{name!r}]", None, "a folder of platform/ needs the wave it comes in")
             _folder(applications, f"platform-{name}", path=path, wave=WAVES[name], namespace=folder.namespace_of_all)
+        elif kind == ENVIRONMENTS:
+            _folder(applications, f"{name}-environment", path=path, wave=Wave.CRDS, namespace=folder.namespace_of_all)
         elif kind == IN_CLUSTER:
             wave = Wave.CRDS if folder.namespace_of_all is None else Wave.RUNNERS
             _folder(applications, path.replace("/", "-"), path=path, wave=wave, namespace=folder.namespace_of_all)
@@ -150,14 +153,15 @@ def _git(path: str, branch: str) -> Source:
     return Source(repository=REPOSITORY_URL, revision=branch, path=f"gitops/{path}")
 
 
-def _spec(
-    *sources: Source, namespace: str | None, sync: Sync = AUTOMATED, ignored: Sequence[Ignored] = ()
-) -> dict[str, Any]:
+def _spec(*sources: Source, namespace: str, sync: Sync = AUTOMATED, ignored: Sequence[Ignored] = ()) -> dict[str, Any]:
     return specification(project=projects.PLATFORM, sources=sources, namespace=namespace, sync=sync, ignored=ignored)
 
 
 def _folder(applications: Folder, name: str, *, path: str, wave: Wave, namespace: str | None) -> None:
-    Application(applications, name, wave=wave, spec=_spec(_git(path, PLATFORM_BRANCH), namespace=namespace))
+    """A folder whose objects name their namespaces themselves has ArgoCD's own as destination: an application without
+    one is refused by every project that lists namespaces."""
+    spec = _spec(_git(path, PLATFORM_BRANCH), namespace=namespace or NAMESPACE)
+    Application(applications, name, wave=wave, spec=spec)
 
 
 def _chart(applications: Folder, chart: Chart) -> None:
@@ -182,18 +186,6 @@ def _sets(applications: Folder) -> None:
     _set(applications, "pingvas-services", {"matrix": {"generators": [environments, services]}}, "{{ .app }}")
     _set(applications, "pingvas-workers", environments, "gpu-worker")
     _set(applications, "pingvas-migrations", environments, "migrations")
-    ApplicationSet(
-        applications,
-        "pingvas-environments",
-        wave=Wave.CRDS,
-        generators=[environments],
-        # With the platform's rights, since quotas and policies bind an environment: from the reviewed branch alone,
-        # at once, and before anything that they bind.
-        template=_template(
-            "{{ .environment }}-environment",
-            spec=_spec(_git("environments/{{ .environment }}", PLATFORM_BRANCH), namespace="{{ .environment }}"),
-        ),
-    )
 
 
 def _element(environment: str) -> dict[str, Any]:
@@ -210,20 +202,19 @@ def _set(applications: Folder, name: str, generator: Mapping[str, Any], app: str
         name,
         wave=Wave.APPLICATIONS,
         generators=[generator],
-        template=_template(
-            f"{{{{ .environment }}}}-{app}",
-            spec=specification(
+        template={
+            "metadata": {
+                "name": f"{{{{ .environment }}}}-{app}",
+                "namespace": NAMESPACE,
+                "labels": {"pingvas.com/environment": "{{ .environment }}"},
+            },
+            "spec": specification(
                 project=projects.project("{{ .environment }}"),
                 sources=[source],
                 namespace="{{ .environment }}",
                 sync=Sync(automated=False, retries=5),
-                ignored=(REPLICAS, BINDINGS),
+                ignored=(BINDINGS,),
             ),
-        ),
+        },
         patch=AUTOMATED_PATCH,
     )
-
-
-def _template(name: str, *, spec: Mapping[str, Any]) -> dict[str, Any]:
-    labels = {"pingvas.com/environment": "{{ .environment }}"}
-    return {"metadata": {"name": name, "namespace": NAMESPACE, "labels": labels}, "spec": dict(spec)}

@@ -29,6 +29,9 @@ CLUSTER_KINDS = (
     Kind("storage.k8s.io", "StorageClass"),
 )
 """Cluster-wide kinds of the platform's folders and charts; another one is added here by a person who has read it."""
+BESIDE_THEIR_OWN = ("kube-node-lease", "kube-system")
+"""Namespaces that charts write to beside the one they are installed in: Karpenter's role for nodes' leases; roles of
+Karpenter and KEDA, and the Services by which Prometheus finds Kubernetes' own parts."""
 APPLICATION_KINDS = (
     Kind("", "ConfigMap"),
     Kind("", "Service"),
@@ -68,7 +71,7 @@ def add(folder: Folder, charts: Sequence[Chart]) -> None:
         wave=Wave.PROJECTS,
         description="Add-ons, node pools, namespaces, policies: what both environments stand on",
         repositories=(REPOSITORY_URL, *sorted({chart.source for chart in charts})),
-        namespaces=sorted({*(chart.namespace for chart in charts), *environments, "bootstrap"}),
+        namespaces=sorted({*(chart.namespace for chart in charts), *environments, *BESIDE_THEIR_OWN, "bootstrap"}),
         cluster_kinds=CLUSTER_KINDS,
         namespaced_kinds=(Kind("*", "*"),),
     )

@@ -52,7 +52,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ignored:
-    """Fields that somebody else writes; with RespectIgnoreDifferences a sync leaves them as they are."""
+    """Fields that somebody else writes over; with RespectIgnoreDifferences a sync writes the value that it found.
+
+    Not for the replicas of what an autoscaler scales: Git leaves them out, so that the autoscaler alone writes them;
+    were they ignored, each sync would write them too, as they were some seconds ago.
+    """
 
     group: str = ""
     kind: str
@@ -116,7 +120,7 @@ def specification(
     *,
     project: str,
     sources: Sequence[Source],
-    namespace: str | None,
+    namespace: str,
     sync: Sync,
     ignored: Sequence[Ignored] = (),
 ) -> dict[str, Any]:
@@ -125,7 +129,7 @@ def specification(
     return {
         "project": project,
         **where,
-        "destination": {"server": SERVER, **({"namespace": namespace} if namespace else {})},
+        "destination": {"server": SERVER, "namespace": namespace},
         "syncPolicy": sync.body(),
         "revisionHistoryLimit": HISTORY,
         **({"ignoreDifferences": [one.body() for one in ignored]} if ignored else {}),

@@ -58,7 +58,15 @@ def test_projects_take_from_known_repositories_alone(manifests: Manifests, name:
 
 def test_the_default_project_admits_nothing(manifests: Manifests) -> None:
     body = project(manifests, "default").body
-    assert refused(body, application("default"), []) == [f"source {REPOSITORY_URL}", "destination default"]
+    assert refused(body, application("default"), []) == [f"source {REPOSITORY_URL}", "destination 'default'"]
+
+
+def test_the_platforms_project_admits_what_charts_write_beside_their_own_namespace(manifests: Manifests) -> None:
+    """Karpenter's chart has a role in kube-node-lease and one in kube-system, KEDA's a binding there."""
+    body = project(manifests, "pingvas-platform").body
+    for namespace in ("kube-node-lease", "kube-system"):
+        role = Target("rbac.authorization.k8s.io", "Role", namespace, "karpenter-lease")
+        assert refused(body, application("karpenter"), [role]) == [], namespace
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -85,7 +93,10 @@ def test_a_project_refuses_what_it_does_not_list() -> None:
     }
     assert refused(body, application("dev"), [Target("apps", "Deployment", "dev", "x")]) == []
     assert refused(body, application("dev"), [Target("", "Namespace", None, "x")]) == []
-    assert refused(body, application("prod"), []) == ["destination prod"]
+    assert refused(body, application("prod"), []) == ["destination 'prod'"]
+    nowhere = application("dev")
+    del nowhere["spec"]["destination"]["namespace"]
+    assert refused(body, nowhere, []) == ["destination ''"], "no namespace at all is one that no list names"
     assert refused(body, application("dev", "https://elsewhere.invalid"), []) == ["source https://elsewhere.invalid"]
     assert refused(body, application("dev"), [Target("apps", "Deployment", "prod", "x")])
     assert refused(body, application("dev"), [Target("apps", "DaemonSet", "dev", "x")])

@@ -115,8 +115,9 @@ def refused(project: Mapping[str, Any], application: Mapping[str, Any], targets:
         if not any(fnmatchcase(source["repoURL"], allowed) for allowed in spec["sourceRepos"])
     ]
     destination = own["destination"]
-    if "namespace" in destination and not _destined(spec, destination["server"], destination["namespace"]):
-        found.append(f"destination {destination['namespace']}")
+    # Without a namespace it is the empty text, which no name matches.
+    if not _destined(spec, destination["server"], destination.get("namespace", "")):
+        found.append(f"destination {destination.get('namespace', '')!r}")
     for one in targets:
         if one.namespace is None:
             if not _listed(spec["clusterResourceWhitelist"], one):
