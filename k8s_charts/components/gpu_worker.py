@@ -168,7 +168,7 @@ class GpuWorkerPods(Construct):
             mounted("models", claim("models", writes=False)),
             mounted("shared", claim("shared", writes=False)),
             pods.secret_files(NAME, {file: file for file in self._files}),
-            _token(),
+            pods.api_token(WORKER.token_seconds),
             k8s.Volume(name="tmp", empty_dir=_empty(WORKER.scratch_mib)),
             k8s.Volume(name="shared-memory", empty_dir=_empty(WORKER.shared_memory_mib, medium="Memory")),
         ]
@@ -279,37 +279,6 @@ def _probe(period: int, failures: int) -> k8s.Probe:
         period_seconds=period,
         timeout_seconds=WORKER.probe_timeout_seconds,
         failure_threshold=failures,
-    )
-
-
-def _token() -> k8s.Volume:
-    """What automounting gives, with a token that lives minutes: EKS extends the life of automounted ones to a year."""
-    return k8s.Volume(
-        name="token",
-        projected=k8s.ProjectedVolumeSource(
-            default_mode=0o440,
-            sources=[
-                k8s.VolumeProjection(
-                    service_account_token=k8s.ServiceAccountTokenProjection(
-                        path="token", expiration_seconds=WORKER.token_seconds
-                    )
-                ),
-                k8s.VolumeProjection(
-                    config_map=k8s.ConfigMapProjection(
-                        name="kube-root-ca.crt", items=[k8s.KeyToPath(key="ca.crt", path="ca.crt")]
-                    )
-                ),
-                k8s.VolumeProjection(
-                    downward_api=k8s.DownwardApiProjection(
-                        items=[
-                            k8s.DownwardApiVolumeFile(
-                                path="namespace", field_ref=k8s.ObjectFieldSelector(field_path="metadata.namespace")
-                            )
-                        ]
-                    )
-                ),
-            ],
-        ),
     )
 
 

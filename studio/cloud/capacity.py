@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
+from math import inf
 from typing import Any
 
 from blueprint.capacity import Proof
@@ -88,8 +89,8 @@ def _number(name: str, text: str, like: float) -> float:
     except ValueError as error:
         kind = "a whole number" if isinstance(like, int) else "a number"
         raise UsageError(f"--set {name}={text}: {text!r} is not {kind}.") from error
-    if value < 0:
-        raise UsageError(f"--set {name}={text}: must not be negative.")
+    if not 0 <= value < inf:
+        raise UsageError(f"--set {name}={text}: must be 0 or more, and finite.")
     return value
 
 

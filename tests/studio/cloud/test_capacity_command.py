@@ -110,7 +110,9 @@ def test_every_number_that_a_failure_names_can_be_tried() -> None:
     [
         ("worker.memory_gib", "name=value"),
         ("worker.memory_gib=much", "'much' is not a whole number"),
-        ("worker.cpu=-1", "must not be negative"),
+        ("worker.cpu=-1", "must be 0 or more"),
+        ("worker.cpu=nan", "and finite"),
+        ("worker.cpu=inf", "and finite"),
         ("worker.wings=2", "no such number"),
         ("worker=2", "no such number"),
         ("services.mail.cpu=1", "there is no 'mail'"),
