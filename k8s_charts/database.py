@@ -2,7 +2,9 @@
 
 It runs in a namespace of its own, so that nobody who may read Secrets of an environment can read the master's. A hook
 in the sync rather than a Job named by its content: delivery sets the image's tag without a synthesis, so a name could
-not follow it. Every sync runs it again, which changes nothing where all is as it should be.
+not follow it. Every sync runs it again, which changes nothing where all is as it should be. Its ExternalSecret is a
+hook too, read anew before each run: what was read a minute ago may be a password from before a rotation, which the Job
+would give back to the role.
 """
 
 from collections.abc import Mapping
@@ -49,7 +51,8 @@ def add(app: GitOps) -> None:
         store=store("bootstrap"),
         data=remotes,
         labels=labels(NAME, component="job"),
-        annotations=_FIRST,
+        annotations=hook("Sync", -1),
+        outlived=True,
     )
     overlay.add(replacements=job.follows())
 

@@ -19,5 +19,10 @@ def config(settings: Settings) -> Config:
 
 
 def upgrade(settings: Settings, revision: str = "head") -> None:
-    """Brings the schema to `revision`; does nothing where it is there already."""
-    command.upgrade(config(settings), revision)
+    """Brings the schema to `revision`; does nothing where it is there already, or newer than this code knows.
+
+    A rollback of the code leaves the schema as it is.
+    """
+    alembic = config(settings)
+    alembic.attributes["newer_stays"] = True
+    command.upgrade(alembic, revision)

@@ -102,7 +102,8 @@ def _sentinel(one: InClusterRedis) -> str:
 
 
 class RedisPods(Construct):
-    """ConfigMap, headless Service, StatefulSet and, with several nodes, PodDisruptionBudget of one environment."""
+    """ConfigMap, ServiceAccount, headless Service, StatefulSet and, with several nodes, PodDisruptionBudget of one
+    environment."""
 
     def __init__(self, folder: Folder, environment: Environment) -> None:
         super().__init__(folder, REDIS_NAME)
@@ -110,6 +111,7 @@ class RedisPods(Construct):
         self._one = IN_CLUSTER_REDIS[environment.name]
         self._files = settings(self._one)
         k8s.KubeConfigMap(self, "Settings", metadata=self._metadata(), data=self._files)
+        k8s.KubeServiceAccount(self, "Account", metadata=self._metadata(), automount_service_account_token=False)
         self._service()
         self._nodes()
         if self._one.sentinel:
@@ -166,6 +168,7 @@ class RedisPods(Construct):
                         labels=pods.labels(REDIS_NAME, component="cache"), annotations={SUM: digest}
                     ),
                     spec=k8s.PodSpec(
+                        service_account_name=REDIS_NAME,
                         automount_service_account_token=False,
                         enable_service_links=False,
                         priority_class_name=self._environment.priority_class,

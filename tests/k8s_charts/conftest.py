@@ -1,5 +1,6 @@
 """One synthesis of the Kubernetes layer for all of its tests, with placeholder facts and no released image."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,15 @@ def app() -> GitOps:
 def manifests(app: GitOps, tmp_path_factory: pytest.TempPathFactory) -> Manifests:
     root: Path = tmp_path_factory.mktemp("gitops")
     tree.write(root, files(app))
+    return Manifests(app, root)
+
+
+@pytest.fixture(scope="session")
+def chosen(tmp_path_factory: pytest.TempPathFactory) -> Manifests:
+    """With routing and caches inside the cluster."""
+    root: Path = tmp_path_factory.mktemp("gitops-in-cluster")
+    app = build(replace(placeholders(), edge_and_cache="in-cluster"))
+    tree.write(root, app.files())
     return Manifests(app, root)
 
 

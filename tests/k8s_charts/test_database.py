@@ -54,6 +54,14 @@ def test_it_runs_within_the_sync_after_its_secret_and_again_with_a_new_image(bui
     assert built["ConfigMap"]["data"] == {"image": container["image"]}
 
 
+def test_each_run_starts_from_the_passwords_of_that_moment(built: dict[str, dict[str, Any]]) -> None:
+    """A Secret that is older than a rotation would give the role its old password back, and lock the services out."""
+    secret = built["ExternalSecret"]
+    assert secret["metadata"]["annotations"]["argocd.argoproj.io/hook"] == "Sync"
+    assert secret["metadata"]["annotations"]["argocd.argoproj.io/hook-delete-policy"] == "BeforeHookCreation"
+    assert secret["spec"]["target"]["creationPolicy"] == "Orphan", "with an owner that goes, it would go"
+
+
 def test_its_command_is_the_program_s_and_its_files_are_where_that_looks(
     pod: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,14 +1,11 @@
-"""The alternative inside the cluster: off by default, whole when it is chosen, and Redis proved by running it."""
+"""The alternative inside the cluster: off by default, whole when it is chosen."""
 
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pytest
-import redis as redis_library
 
 from blueprint.contract import redis_endpoint
 from blueprint.edge import HEALTH_PATH, routes
@@ -16,40 +13,17 @@ from blueprint.environments import CLUSTER_ENVIRONMENTS, DEV, PROD
 from blueprint.in_cluster import IN_CLUSTER_REDIS, InClusterRedis, check
 from blueprint.rules import RuleError
 from blueprint.services import SERVICES
-from k8s_charts import in_cluster, tree
+from k8s_charts import in_cluster
 from k8s_charts.components.redis import keda_address, keda_type, redis_trigger, redis_url
 from k8s_charts.facts import FILE, load, placeholders
 from k8s_charts.folder import GitOps
-from k8s_charts.main import build
-from services.kernel.redis import RedisAddress, client
-from studio.processes import LOOPBACK
-from studio.valkey import Valkey
+from services.kernel.redis import RedisAddress
+from studio.cloud.manifests.hardening import judge
+from studio.cloud.manifests.validation import validate
 from tests.support.manifests import Manifests
-from tests.support.valkey_pods import Pods
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 CHOSEN = replace(placeholders(), edge_and_cache="in-cluster")
-
-
-@pytest.fixture(scope="session")
-def chosen(tmp_path_factory: pytest.TempPathFactory) -> Manifests:
-    root: Path = tmp_path_factory.mktemp("gitops-in-cluster")
-    app = build(CHOSEN)
-    tree.write(root, app.files())
-    return Manifests(app, root)
-
-
-def eventually(asked: Callable[[], bool], *, seconds: float = 30) -> float:
-    """Waits until something is so; returns how long that took."""
-    begun = time.monotonic()
-    while time.monotonic() - begun < seconds:
-        try:
-            if asked():
-                return time.monotonic() - begun
-        except redis_library.RedisError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError(f"not within {seconds:.0f} s")
 
 
 def test_the_default_has_nothing_of_it(app: GitOps) -> None:
@@ -69,6 +43,13 @@ def test_the_choice_stands_in_one_line_of_the_facts(tmp_path: Path) -> None:
 def test_every_folder_of_both_modes_builds(manifests: Manifests, chosen: Manifests) -> None:
     for mode in (manifests, chosen):
         assert all(mode.built(path) for path in mode.folders())
+
+
+def test_what_is_chosen_passes_the_judges_that_synthesis_asks(chosen: Manifests) -> None:
+    """`./pingvas synth` refused it once, and nobody had chosen it in a test that asks them."""
+    objects = [one.body for one in chosen.all()]
+    assert {"StatefulSet", "Ingress"} <= {body["kind"] for body in objects}
+    assert [str(one) for one in (*validate(objects), *judge(objects))] == []
 
 
 def test_both_modes_differ_only_where_they_must(manifests: Manifests, chosen: Manifests) -> None:
@@ -158,7 +139,7 @@ def test_only_the_services_of_both_environments_are_within_reach_of_nginx(chosen
     assert all(peer["podSelector"]["matchExpressions"] for rule in there for peer in rule["to"])
 
 
-# Redis: what everybody is told
+# Redis
 
 
 def test_urls_are_ones_that_the_kernel_reads() -> None:
@@ -226,9 +207,6 @@ def test_a_change_of_settings_starts_the_pods_anew(chosen: Manifests, monkeypatc
     assert digest(made) != before
 
 
-# Redis: rules
-
-
 @pytest.mark.parametrize(
     ("environment", "change", "said"),
     [
@@ -250,143 +228,3 @@ def test_numbers_that_cannot_be_stop_synthesis(environment: str, change: dict[st
         check(redis=redis)
     assert "\n" not in str(raised.value)
     assert f"in_cluster.redis.{environment}" in str(raised.value)
-
-
-# Redis: run
-
-
-@pytest.fixture(scope="module")
-def started(chosen: Manifests, place: Path) -> Iterator[Pods]:
-    stateful = chosen.one("StatefulSet", "redis", namespace="prod").body
-    settings = chosen.one("ConfigMap", "redis", namespace="prod").body
-    folder = place / "redis-pods"
-    folder.mkdir()
-    made = Pods(folder, stateful, settings, token=TOKEN)
-    for pod in made.all:
-        pod.begin()
-    yield made
-    for pod in made.all:
-        pod.kill()
-
-
-@pytest.fixture
-def pods(started: Pods) -> Pods:
-    """All of them, knowing each other, whatever the test before has done."""
-    for pod in started.all:
-        if not pod.alive:
-            pod.begin()
-    eventually(lambda: _settled(started), seconds=60)
-    return started
-
-
-def _settled(pods: Pods) -> bool:
-    states = [pod.sentinel().sentinel_master("pingvas") for pod in pods.all]
-    return all(one["num-other-sentinels"] == 2 and one["num-slaves"] == 2 for one in states)
-
-
-def _url(pods: Pods) -> str:
-    return pods.here(redis_url(CHOSEN, PROD, token=TOKEN))
-
-
-@pytest.mark.slow
-def test_services_follow_when_the_primary_is_lost_and_comes_back_as_a_replica(pods: Pods) -> None:
-    services = client(_url(pods))
-    services.set("before", "1")
-    assert services.wait(2, 10_000) == 2
-    lost = pods.primary()
-    lost.kill()
-
-    def writes() -> bool:
-        services.set("after", "1")
-        return True
-
-    eventually(writes)
-    primary = pods.primary()
-    assert primary is not lost
-    assert primary.client().get("before") == "1"
-    assert f"the primary is localhost:{primary.port}" in lost.begin()
-    eventually(lambda: lost.client().get("after") == "1")
-    assert lost.client().role()[0] == "slave"
-    eventually(lambda: _settled(pods))
-    services.close()
-
-
-@pytest.mark.slow
-def test_a_primary_hands_over_before_it_ends(pods: Pods) -> None:
-    services = client(_url(pods))
-    services.set("a", "1")
-    leaving = pods.primary()
-    begun = time.monotonic()
-    leaving.script("leave.sh")
-    handed = time.monotonic() - begun
-    assert handed < IN_CLUSTER_REDIS["prod"].failover_timeout
-    assert leaving.client().role()[0] == "slave"
-    eventually(lambda: pods.primary() is not leaving)
-    assert services.get("a") == b"1"
-    leaving.script("leave.sh")  # a replica has nothing to hand over
-    services.close()
-
-
-@pytest.mark.slow
-def test_after_the_loss_of_all_nodes_the_last_primary_is_one_again(pods: Pods) -> None:
-    leaving = pods.primary()
-    leaving.script("leave.sh")
-    eventually(lambda: pods.primary() is not leaving and _settled(pods))
-    last = pods.primary()
-    eventually(lambda: bool(last.client().set("kept", "1")))
-    assert last.client().wait(1, 10_000) >= 1
-    time.sleep(1.1)  # what appendfsync everysec may lose
-    identity = last.sentinel().execute_command("SENTINEL", "MYID")
-    for pod in pods.all:
-        pod.kill()
-    for pod in pods.all:
-        assert f"the primary is localhost:{last.port}" in pod.begin()
-    eventually(lambda: pods.primary() is last and _settled(pods))
-    assert last.client().get("kept") == "1"
-    assert last.sentinel().execute_command("SENTINEL", "MYID") == identity
-
-
-@pytest.mark.slow
-def test_nobody_gets_in_without_the_token_and_probes_tell_the_truth(pods: Pods) -> None:
-    with pytest.raises(redis_library.AuthenticationError):
-        redis_library.Redis(port=pods.all[0].port).get("a")
-    pod = pods.all[0]
-    pod.script("ready.sh", str(pod.port))
-    config = pod.client().config_get("maxmemory*")
-    assert config["maxmemory-policy"] == "noeviction"
-    assert int(config["maxmemory"]) == IN_CLUSTER_REDIS["prod"].maxmemory_mib * 2**20
-    pod.kill()
-    with pytest.raises(AssertionError, match=r"ready\.sh"):
-        pod.script("ready.sh", str(pod.port))
-
-
-@pytest.mark.slow
-def test_a_primary_that_no_replica_follows_takes_no_writes(pods: Pods) -> None:
-    primary = pods.primary()
-    assert primary.client().config_get("min-replicas-*") == {"min-replicas-to-write": "1", "min-replicas-max-lag": "10"}
-
-
-def test_the_one_node_of_dev_runs_with_its_settings(chosen: Manifests, place: Path) -> None:
-    text = chosen.one("ConfigMap", "redis", namespace="dev").body["data"]["valkey.conf"]
-    settings = dict(line.split(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    folder = place / "alone"
-    folder.mkdir()
-    settings["bind"] = LOOPBACK
-    port = int(settings.pop("port"))
-    assert settings.pop("dir") == "/data"
-    from studio.processes import free_port
-
-    server = Valkey(folder, port=free_port(), password="", log=folder / "log", settings=settings)
-    server.start()
-    try:
-        connected = client(
-            redis_url(CHOSEN, DEV).replace(f"redis.dev.svc.cluster.local:{port}", f"{LOOPBACK}:{server.port}")
-        )
-        connected.set("a", "1")
-        assert connected.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
-        server.stop()
-        server.start()
-        assert connected.get("a") == b"1"
-        connected.close()
-    finally:
-        server.stop()

@@ -135,3 +135,42 @@ def test_a_migration_gives_up_on_a_table_that_somebody_holds(
         holder.execute("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(OperationalError, match="lock timeout"):
             upgrade(there)
+
+
+def command(own: Settings | None, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    url = {"PINGVAS_DATABASE_OWNER_URL": own.require("database_owner_url").get_secret_value()} if own else {}
+    return subprocess.run(
+        [sys.executable, "-m", "migrations", *arguments],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], **url, **more},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_code_that_is_rolled_back_leaves_a_newer_schema_as_it_is(
+    own: Settings, at: Callable[[str | None], None]
+) -> None:
+    """Its Job would fail otherwise, and with it every sync until the code is newer again."""
+    newer = f"{int(REVISION) + 1:04}"
+    at(newer)
+    done = command(own)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "newer than this code" in done.stdout
+    engine = sync_engine(own, role="owner")
+    with engine.connect() as connection:
+        assert connection.scalars(sa.text("SELECT version_num FROM alembic_version")).all() == [newer]
+    engine.dispose()
+
+
+def test_what_keeps_a_migration_from_running_is_one_line(own: Settings) -> None:
+    missing, unknown = command(None), command(own, "no-such-revision")
+    away = command(None, PINGVAS_DATABASE_OWNER_URL="postgresql+psycopg://owner:word@127.0.0.1:9/studio")
+    unread = command(
+        None, PINGVAS_DATABASE_OWNER_URL="postgresql+psycopg://owner@127.0.0.1:9/studio?passwordfile=/nowhere"
+    )
+    assert [one.returncode for one in (missing, unknown, away, unread)] == [78, 78, 1, 1]
+    assert "PINGVAS_DATABASE_OWNER_URL is not set" in missing.stderr
+    for one in (missing, unknown, away, unread):
+        assert one.stderr.startswith("migrations: ") and one.stderr.count("\n") == 1, one.stderr

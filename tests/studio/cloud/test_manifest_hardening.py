@@ -53,6 +53,15 @@ def broken(path: str, value: object) -> dict[str, Any]:
     return body
 
 
+def test_an_init_container_that_ends_has_no_probes_and_a_sidecar_has() -> None:
+    """The API server refuses probes of the first; the second serves like any container."""
+    container = GOOD["spec"]["template"]["spec"]["containers"][0]
+    ends = {key: value for key, value in container.items() if not key.endswith("Probe")}
+    assert judge([broken("initContainers", [ends])]) == []
+    rules = [str(one) for one in judge([broken("initContainers", [{**ends, "restartPolicy": "Always"}])])]
+    assert len(rules) == 2 and all("probes" in rule for rule in rules)
+
+
 def test_a_pod_that_keeps_the_rules_passes() -> None:
     assert judge([GOOD, {"kind": "Service", "metadata": {"name": "x"}, "spec": {}}]) == []
 
