@@ -263,7 +263,6 @@ class TestStack:
         for name, cache in CACHES.items():
             made = one(templates, "AWS::ElastiCache::ReplicationGroup", ReplicationGroupId=cache.name).id
             assert outputs[f"redis/{name}/primary-endpoint"] == {"Fn::GetAtt": [made, "PrimaryEndPoint.Address"]}
-            assert outputs[f"redis/{name}/reader-endpoint"] == {"Fn::GetAtt": [made, "ReaderEndPoint.Address"]}
         points = {one.id: one.properties for one in templates.resources("AWS::EFS::AccessPoint")}
         for name, uid in (("models", EFS.writer_uid), ("models-readonly", EFS.reader_uid)):
             point = points[outputs[f"efs/{name}-access-point-id"]["Ref"]]

@@ -135,7 +135,7 @@ def test_a_data_folder_that_cannot_be_written_is_5(
 
 def test_half_a_database_of_one_s_own_is_refused(home: Home, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     monkeypatch.setenv("PINGVAS_DATABASE_URL", "postgresql+psycopg://app@db/pingvas_saas")
-    assert run(["up", "--quiet"]) == Exit.USAGE
+    assert run(["up", "--quiet", "--port", str(free_port())]) == Exit.USAGE
     assert "PINGVAS_DATABASE_WORKER_URL" in capsys.readouterr().err
 
 
