@@ -31,9 +31,8 @@ def velero(facts: Facts) -> Values:
         "nodeSelector": selector("velero"),
         "priorityClassName": of.priority_class,
         "podSecurityContext": pod_security(uid=UID),
+        # The chart mounts /tmp by itself where the root is read-only; a second mount there would be refused.
         "containerSecurityContext": container_security(),
-        "extraVolumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "2Gi"}}],
-        "extraVolumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 (in the container)
         "initContainers": [
             {
                 "name": "aws",

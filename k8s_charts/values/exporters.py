@@ -8,11 +8,12 @@ from blueprint.buckets import BUCKETS
 from blueprint.contract import bucket
 from blueprint.data import AURORA, CACHES
 from blueprint.finance import PROJECT_TAG
-from blueprint.monitoring import CLOUDWATCH, PROMETHEUS
+from blueprint.monitoring import CLOUDWATCH
 from blueprint.workloads import WORKLOADS
 from k8s_charts.components.helm import Values, container_security, pod_security, resources
 from k8s_charts.facts import Facts
-from k8s_charts.values.sizes import placed, reads_the_node
+from k8s_charts.values.scrapes import INTERVAL, TIMEOUT
+from k8s_charts.values.sizes import MEMORY_FOLDER, placed, reads_the_node
 
 GPU_FIELDS = {
     "DCGM_FI_DEV_GPU_UTIL": ("gauge", "GPU utilisation in per cent"),
@@ -33,7 +34,8 @@ def dcgm() -> Values:
         **placed("dcgm-exporter"),
         "resources": resources("dcgm-exporter"),
         "securityContext": reads_the_node(),
-        "serviceMonitor": {"enabled": True, "interval": f"{PROMETHEUS.scrape_seconds}s", "relabelings": [node]},
+        "extraEnv": [{"name": "TMPDIR", "value": MEMORY_FOLDER}],
+        "serviceMonitor": {"enabled": True, "interval": INTERVAL, "scrapeTimeout": TIMEOUT, "relabelings": [node]},
         "customMetrics": "".join(f"{name}, {kind}, {text}.\n" for name, (kind, text) in GPU_FIELDS.items()),
     }
 

@@ -7,10 +7,11 @@ Logs Insights filters by; a line of anybody else stays `log`. Both get `kubernet
 from blueprint.buckets import LOGS_BUCKET
 from blueprint.cluster import CONTAINER_LOG_GROUP, CONTAINER_LOG_PREFIX
 from blueprint.contract import bucket
-from blueprint.monitoring import LOGS, PROMETHEUS
+from blueprint.monitoring import LOGS
 from blueprint.workloads import WORKLOADS
 from k8s_charts.components.helm import Values, resources
 from k8s_charts.facts import Facts
+from k8s_charts.values.scrapes import INTERVAL
 from k8s_charts.values.sizes import placed, reads_the_node
 
 Section = tuple[str, Values]
@@ -28,7 +29,7 @@ def values(facts: Facts) -> Values:
         "rbac": {"create": True, "nodeAccess": False, "eventsAccess": False},
         "securityContext": reads_the_node(),
         "testFramework": {"enabled": False},
-        "serviceMonitor": {"enabled": True, "interval": f"{PROMETHEUS.scrape_seconds}s"},
+        "serviceMonitor": {"enabled": True, "interval": INTERVAL},
         "daemonSetVolumes": [{"name": "varlog", "hostPath": {"path": "/var/log"}}, folder],
         "daemonSetVolumeMounts": [
             {"name": "varlog", "mountPath": "/var/log", "readOnly": True},

@@ -6,7 +6,8 @@ from blueprint.workloads import WORKLOADS
 from k8s_charts.components.helm import Values, container_security, pod_security, resources
 from k8s_charts.facts import Facts
 from k8s_charts.values import alertmanager
-from k8s_charts.values.sizes import RELOADER, SIDECAR, placed, rest
+from k8s_charts.values.scrapes import INTERVAL, TIMEOUT
+from k8s_charts.values.sizes import MEMORY_FOLDER, RELOADER, SIDECAR, placed, rest
 
 FULL_NAME = "monitoring"
 """Before the names of the chart's own objects: monitoring-prometheus, monitoring-alertmanager."""
@@ -92,8 +93,8 @@ def _prometheus() -> Values:
             **placed("prometheus"),
             **everything,
             "replicas": COMPONENTS["prometheus"].replicas,
-            "scrapeInterval": f"{PROMETHEUS.scrape_seconds}s",
-            "evaluationInterval": f"{PROMETHEUS.scrape_seconds}s",
+            "scrapeInterval": INTERVAL,
+            "evaluationInterval": INTERVAL,
             "retention": f"{PROMETHEUS.retention_days}d",
             "retentionSize": PROMETHEUS.retention_size,
             "walCompression": True,
@@ -148,7 +149,8 @@ def _grafana() -> Values:
         "rbac": {"namespaced": True},
         "securityContext": pod_security(uid=472),
         "containerSecurityContext": container_security(),
-        "extraEmptyDirMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 (an empty volume of the pod)
+        "env": {"TMPDIR": "/var/lib/grafana"},
+        "serviceMonitor": {"scrapeTimeout": TIMEOUT},
         "defaultDashboardsTimezone": "browser",
         "grafana.ini": {
             "analytics": {"check_for_updates": False, "reporting_enabled": False},
@@ -163,6 +165,7 @@ def _grafana() -> Values:
             "securityContext": container_security(),
             "dashboards": {
                 "enabled": True,
+                "env": {"TMPDIR": MEMORY_FOLDER},
                 "label": label,
                 "labelValue": value,
                 "searchNamespace": NAMESPACE,
@@ -170,8 +173,9 @@ def _grafana() -> Values:
             },
             "datasources": {
                 "enabled": True,
+                "env": {"TMPDIR": MEMORY_FOLDER},
                 "searchNamespace": NAMESPACE,
-                "defaultDatasourceScrapeInterval": f"{PROMETHEUS.scrape_seconds}s",
+                "defaultDatasourceScrapeInterval": INTERVAL,
             },
         },
     }

@@ -24,6 +24,9 @@ class Beside:
 
 RELOADER = Beside(0.01, 32, 64)
 """Of Prometheus and Alertmanager: writes their configuration anew."""
+MEMORY_FOLDER = "/dev/shm"  # noqa: S108 (in the container)
+"""Where a container whose root is read-only may write its temporary files: the runtime mounts it for every pod, so no
+chart can mount it too."""
 SIDECAR = Beside(0.025, 96, 160)
 """Of Grafana, twice: dashboards and data sources out of ConfigMaps."""
 

@@ -14,14 +14,14 @@ from blueprint.cluster import INTERRUPTION_QUEUE, NAME
 from blueprint.components import COMPONENTS
 from blueprint.environments import CLUSTER_ENVIRONMENTS
 from blueprint.workloads import WORKLOADS
-from k8s_charts import addons
+from k8s_charts import addons, monitoring
 from k8s_charts.components.helm import resources, selector
 from k8s_charts.facts import placeholders
 from tests.support.manifests import Manifests
 
 KNOWN = Path(__file__).parent / "charts"
 VALUES = addons.values(placeholders())
-NAMES = sorted(VALUES)
+EVERY = {**VALUES, **monitoring.values(placeholders())}
 VERSIONS = {chart.chart: chart.version for chart in CHARTS.values()}
 
 
@@ -61,10 +61,14 @@ def found(value: Any, wanted: Any) -> bool:
     return isinstance(value, list) and any(found(one, wanted) for one in value)
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_every_chart_has_values() -> None:
+    assert set(EVERY) == set(CHARTS)
+
+
+@pytest.mark.parametrize("name", sorted(EVERY))
 def test_every_key_is_one_of_the_charts(name: str) -> None:
     allowed = known(CHARTS[name].chart)
-    assert [path for path in paths(VALUES[name]) if not fits(path, allowed)] == []
+    assert [path for path in paths(EVERY[name]) if not fits(path, allowed)] == []
 
 
 def test_a_key_that_the_chart_does_not_know_is_noticed() -> None:
@@ -75,9 +79,9 @@ def test_a_key_that_the_chart_does_not_know_is_noticed() -> None:
     assert list(paths({"a": {"b": [{"c": 1}], "d": [1], "e": {}}})) == ["a.b[].c", "a.d[]", "a.e"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(EVERY))
 def test_values_on_disk_are_the_ones_that_were_judged(manifests: Manifests, name: str) -> None:
-    assert yaml.safe_load((manifests.root / "addons" / name / "values.yaml").read_text()) == VALUES[name]
+    assert yaml.safe_load((manifests.root / "addons" / name / "values.yaml").read_text()) == EVERY[name]
 
 
 @pytest.mark.parametrize(
@@ -217,22 +221,20 @@ def test_the_load_balancer_controller_makes_no_load_balancer() -> None:
     assert values["createIngressClassResource"] is False
     assert values["enableServiceMutatorWebhook"] is False
     assert values["enableBackendSecurityGroup"] is False
-    assert values["controllerConfig"]["featureGates"]["EnableServiceController"] is False
+    assert values["controllerConfig"]["featureGates"] == dict.fromkeys(
+        ("EnableServiceController", "ALBGatewayAPI", "NLBGatewayAPI", "GatewayListenerSet"), False
+    )
     assert values["vpcId"].startswith("vpc-")
     assert values["region"] == "us-east-1"
 
 
-def test_keda_reads_the_secrets_that_triggers_name_and_no_others(manifests: Manifests) -> None:
+def test_keda_reads_two_namespaces_and_scales_deployments(manifests: Manifests) -> None:
     values = VALUES["keda"]
-    allowed = set(values["permissions"]["operator"]["restrict"]["namesAllowList"])
-    named = {
-        reference["name"]
-        for one in manifests.of("TriggerAuthentication")
-        for reference in one.body["spec"].get("secretTargetRef", [])
-    }
-    assert named == allowed
-    watched = set(values["watchNamespace"].split(","))
-    assert {one.namespace for one in manifests.of("ScaledObject")} == watched
+    scaled = manifests.of("ScaledObject")
+    assert {one.namespace for one in scaled} == set(values["watchNamespace"].split(","))
+    assert all(one.body["spec"]["scaleTargetRef"].get("kind", "Deployment") == "Deployment" for one in scaled)
+    assert values["rbac"]["enabledCustomScaledRefKinds"] is False, "a right to everything, for kinds that nobody scales"
+    assert "operator" not in values["permissions"], "a list of names would look narrower than it is"
 
 
 def test_backups_are_daily_and_live_as_long_as_their_bucket_keeps_them() -> None:
