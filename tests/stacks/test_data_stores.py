@@ -17,11 +17,6 @@ from tests.support.policies import ACCOUNT, OTHER_ACCOUNT, Policies
 from tests.support.templates import Resource, Templates
 
 
-@pytest.fixture(scope="module")
-def policies(templates: Templates, region: str) -> Policies:
-    return Policies(templates, region=region)
-
-
 class TestCaches:
     @pytest.fixture
     def groups(self, templates: Templates) -> dict[str, Resource]:

@@ -32,11 +32,6 @@ STRANGERS = (
 )
 
 
-@pytest.fixture(scope="module")
-def policies(templates: Templates, region: str) -> Policies:
-    return Policies(templates, region=region)
-
-
 def may_assume(
     policies: Policies, role: str, subject: str, *, audience: str = "sts.amazonaws.com", provider: str = PROVIDER
 ) -> bool:

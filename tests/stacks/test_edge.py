@@ -1,22 +1,20 @@
 """The distributions: what each path gets, from where, and who may read what lies behind them."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from blueprint.buckets import ASSETS_BUCKET, LOGS_BUCKET, image_bucket
-from blueprint.edge import DISTRIBUTION, ORIGIN_HEADER, ORIGIN_ROTATION, routes
+from blueprint.edge import DISTRIBUTION, ORIGIN_HEADER, routes
 from blueprint.environments import CLUSTER_ENVIRONMENTS, Environment
 from blueprint.regions import GLOBAL_REGION, REGIONS
-from blueprint.secrets import SECRETS
 from blueprint.services import HTTP
 from stacks.placeholders import CDN_PUBLIC_KEYS
 from tests.support.edge import Distribution
 from tests.support.iam import Request, allowed
 from tests.support.policies import ACCOUNT, OTHER_ACCOUNT, Policies
-from tests.support.templates import Resource, Templates, synthesize
+from tests.support.templates import Templates, synthesize
 
 KIND = "AWS::CloudFront::Distribution"
 EVERY_METHOD = {"GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"}
@@ -29,20 +27,9 @@ PICTURE_PATHS = ["/images/01a2/1.png", "/images/", "/images/a/b/c.webp"]
 CLOUDFRONT = "cloudfront.amazonaws.com"
 
 
-@pytest.fixture(scope="module", params=CLUSTER_ENVIRONMENTS, ids=lambda one: str(one.name))
-def environment(request: pytest.FixtureRequest) -> Environment:
-    found: Environment = request.param
-    return found
-
-
 @pytest.fixture(scope="module")
 def distribution(templates: Templates, environment: Environment) -> Distribution:
     return Distribution(templates, environment.host)
-
-
-@pytest.fixture(scope="module")
-def policies(templates: Templates, region: str) -> Policies:
-    return Policies(templates, region=region)
 
 
 def headers_of(templates: Templates, behaviour: Any) -> Any:
@@ -268,120 +255,6 @@ def test_access_logs_go_to_the_logs_bucket_from_us_east_1(
         },
     )
     assert allowed(writes, resource=policies.of(bucket))
-
-
-class TestRotation:
-    """Who rotates the origin header, how often, and what else that function could do: nothing."""
-
-    @staticmethod
-    def function(templates: Templates, environment: Environment) -> Resource:
-        name = f"pingvas-{environment.name}-rotate-origin-header"
-        return templates.one("AWS::Lambda::Function", FunctionName=name)
-
-    def test_every_header_rotates_monthly_by_its_own_function(
-        self, templates: Templates, policies: Policies, environment: Environment
-    ) -> None:
-        secret = templates.one("AWS::SecretsManager::Secret", Name=ORIGIN_HEADER.secret(environment.name))
-        schedules = [
-            one.properties
-            for one in templates.resources("AWS::SecretsManager::RotationSchedule", stack="Edge")
-            if policies.resolve(one.properties["SecretId"], "Edge") == policies.reference(secret)
-        ]
-        (schedule,) = schedules
-        assert schedule["RotationRules"]["AutomaticallyAfterDays"] == SECRETS[secret.properties["Name"]].rotation_days
-        assert schedule["RotateImmediatelyOnUpdate"] is False, "rules and distribution were given the value just now"
-        function = self.function(templates, environment)
-        assert schedule["RotationLambdaARN"]["Fn::GetAtt"] == [function.id, "Arn"]
-        (permission,) = [
-            one.properties
-            for one in templates.resources("AWS::Lambda::Permission", stack="Edge")
-            if one.properties["FunctionName"] == {"Ref": function.id}
-        ]
-        assert permission["Principal"] == "secretsmanager.amazonaws.com"
-        assert policies.resolve(permission["SourceArn"], "Edge") == policies.reference(secret)
-
-    def test_its_environment_is_what_the_handler_reads(self, templates: Templates, environment: Environment) -> None:
-        function = self.function(templates, environment).properties
-        given = function["Environment"]["Variables"]
-        handler = Path(__file__).parents[2] / "stacks" / "functions" / "rotate_origin_header" / "handler.py"
-        read = {part.split('"')[0] for part in handler.read_text().split('read["')[1:]}
-        assert set(given) == read
-        assert (given["HOST"], given["HEADER"]) == (environment.host, ORIGIN_HEADER.name)
-        assert function["Timeout"] == ORIGIN_ROTATION.timeout_seconds <= 900, "Lambda's longest"
-        assert function["Runtime"] == "python3.13"
-        assert "resolve:" not in str(given), "the value never enters the function's environment"
-
-    def test_it_may_touch_its_own_environment_alone(
-        self, templates: Templates, policies: Policies, environment: Environment, region: str
-    ) -> None:
-        other = next(one for one in CLUSTER_ENVIRONMENTS if one.name != environment.name)
-        role = policies.role(f"pingvas-{environment.name}-rotate-origin-header")
-
-        def may(action: str, resource: str, **context: str) -> bool:
-            return allowed(
-                Request(action=action, resource=resource, principal=policies.arn(role), context=context),
-                identity=policies.identity(role),
-            )
-
-        def secret(of: Environment) -> str:
-            return policies.arn(templates.one("AWS::SecretsManager::Secret", Name=ORIGIN_HEADER.secret(of.name)))
-
-        def cdn(of: Environment) -> str:
-            return policies.arn(Distribution(templates, of.host).resource)
-
-        balancer = f"arn:aws:elasticloadbalancing:{region}:{ACCOUNT}:listener-rule/app"
-        for action in ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"):
-            assert may(f"secretsmanager:{action}", secret(environment)), action
-            assert not may(f"secretsmanager:{action}", secret(other)), action
-        for action in ("GetDistribution", "UpdateDistribution"):
-            assert may(f"cloudfront:{action}", cdn(environment)), action
-            assert not may(f"cloudfront:{action}", cdn(other)), action
-        assert may("elasticloadbalancing:ModifyRule", f"{balancer}/pingvas/1/2/3")
-        assert not may("elasticloadbalancing:ModifyRule", f"{balancer}/others/1/2/3")
-        assert may("elasticloadbalancing:DescribeRules", "*")
-        for action in ("DeleteRule", "CreateRule", "SetWebAcl", "DeleteLoadBalancer"):
-            assert not may(f"elasticloadbalancing:{action}", f"{balancer}/pingvas/1/2/3"), action
-        for action in ("cloudfront:DeleteDistribution", "cloudfront:CreateInvalidation"):
-            assert not may(action, cdn(environment)), action
-        assert not may("secretsmanager:DeleteSecret", secret(environment))
-
-
-def keys_of(templates: Templates, environment: str) -> dict[str, str]:
-    """Logical id and PEM of the keys whose signatures open an environment's pictures."""
-    host = next(one.host for one in CLUSTER_ENVIRONMENTS if one.name == environment)
-    (group,) = Distribution(templates, host).answer("/images/1.png").behaviour["TrustedKeyGroups"]
-    resources = templates["Edge"]["Resources"]
-    items = resources[group["Ref"]]["Properties"]["KeyGroupConfig"]["Items"]
-    return {item["Ref"]: resources[item["Ref"]]["Properties"]["PublicKeyConfig"]["EncodedKey"] for item in items}
-
-
-def test_two_slots_open_pictures_while_keys_change() -> None:
-    placeholders = dict(CDN_PUBLIC_KEYS)
-    another_key = placeholders["dev-a"]
-    one = synthesize(region="us-east-1")
-    both = synthesize(region="us-east-1", cdn_public_keys=json.dumps({**placeholders, "prod-b": another_key}))
-    after = synthesize(
-        region="us-east-1", cdn_public_keys=json.dumps({"dev-a": placeholders["dev-a"], "prod-b": another_key})
-    )
-    assert list(keys_of(both, "prod").values()) == [placeholders["prod-a"], another_key]
-    assert keys_of(both, "dev") == keys_of(one, "dev"), "the other environment's keys stay"
-    assert keys_of(one, "prod").items() <= keys_of(both, "prod").items(), "the first key stays as it is"
-    assert list(keys_of(after, "prod").values()) == [another_key]
-
-
-def test_another_key_in_a_slot_is_another_resource() -> None:
-    """CloudFront refuses to change a key that it has; the new one has to be made under another name first."""
-    placeholders = dict(CDN_PUBLIC_KEYS)
-    before = synthesize(region="us-east-1")
-    after = synthesize(
-        region="us-east-1", cdn_public_keys=json.dumps({**placeholders, "dev-a": placeholders["prod-a"]})
-    )
-    assert not set(keys_of(before, "dev")) & set(keys_of(after, "dev"))
-
-    def names(templates: Templates) -> set[str]:
-        return {one.properties["PublicKeyConfig"]["Name"] for one in templates.resources("AWS::CloudFront::PublicKey")}
-
-    assert len(names(before) & names(after)) == 1
 
 
 def test_regions_differ_in_nothing_but_place() -> None:

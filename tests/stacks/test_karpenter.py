@@ -15,11 +15,6 @@ REQUESTED = {
 }
 
 
-@pytest.fixture(scope="module")
-def asked(templates: Templates, region: str) -> Asked:
-    return Asked(templates, region)
-
-
 def test_karpenter_launches_this_clusters_nodes(asked: Asked) -> None:
     for action in ("ec2:RunInstances", "ec2:CreateFleet"):
         for kind in ("fleet", "instance", "volume", "network-interface", "launch-template", "spot-instances-request"):

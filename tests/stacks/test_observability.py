@@ -11,27 +11,9 @@ from blueprint.finance import BUDGET
 from blueprint.regions import GLOBAL_REGION
 from studio.cloud.cost import estimate_of
 from tests.support.iam import Request, allowed
+from tests.support.observability import SLACK, STACK, role_of
 from tests.support.policies import Policies
 from tests.support.templates import Resource, Templates, synthesize
-
-STACK = "Observability"
-SLACK = {"slack_workspace_id": "T0123ABCD", "slack_channel_id": "C0123ABCD"}
-SEVERITIES = ("critical", "warning", "info")
-
-
-@pytest.fixture
-def policies(templates: Templates, region: str) -> Policies:
-    return Policies(templates, region=region)
-
-
-def topic(templates: Templates, severity: str) -> Resource:
-    return templates.one("AWS::SNS::Topic", TopicName=f"pingvas-{severity}")
-
-
-def role_of(templates: Templates, policies: Policies, path: str) -> Resource:
-    (found,) = [one for one in templates.resources("AWS::IAM::Role", stack=STACK) if one.path.endswith(path)]
-    return found
-
 
 # -- money -----------------------------------------------------------------------------------------------------------
 
@@ -87,7 +69,7 @@ def test_the_cost_report_goes_out_at_nine_in_seoul(templates: Templates, policie
     assert json.loads(schedule["Target"]["Input"]) == {"time": "<aws.scheduler.scheduled-time>"}
     function = templates.one("AWS::Lambda::Function", FunctionName="pingvas-cost-report")
     assert policies.resolve(schedule["Target"]["Arn"], STACK) == policies.arn(function)
-    role = role_of(templates, policies, "CostReport/ScheduleRole")
+    role = role_of(templates, "CostReport/ScheduleRole")
     for other, may in ((policies.arn(function), True), (policies.arn(function) + "-other", False)):
         request = Request(action="lambda:InvokeFunction", resource=other, principal=policies.arn(role))
         assert allowed(request, identity=policies.identity(role)) is may

@@ -18,6 +18,8 @@ Decision = Literal["allow", "deny", "none"]
 ANONYMOUS = "anonymous"
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _ARN_FIELDS = 6
+ADMINISTRATOR: Document = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+"""What somebody might attach to a role by mistake: denials have to hold all the same."""
 
 
 class UnknownPolicyError(ValueError):

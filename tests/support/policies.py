@@ -90,6 +90,13 @@ class Policies:
             raise LookupError(f"{len(found)} roles are named {name}")
         return found[0]
 
+    def key(self, name: str) -> Resource:
+        """The key under the alias `pingvas/<name>`."""
+        alias = self.templates.one("AWS::KMS::Alias", AliasName=f"alias/pingvas/{name}")
+        target = self.resolve(alias.properties["TargetKeyId"], alias.stack)
+        keys = self.templates.resources("AWS::KMS::Key", stack=alias.stack)
+        return next(one for one in keys if self.arn(one) == target)
+
     def trust(self, role: Resource) -> Document:
         """Who may assume the role."""
         return self._document(role.properties["AssumeRolePolicyDocument"], role.stack)

@@ -101,3 +101,32 @@ def _synthesize(context: str) -> Assembly:
         templates,
         protected={name: bool(one["properties"].get("terminationProtection")) for name, one in stacks.items()},
     )
+
+
+def after(templates: Templates, later: Resource, earlier: Resource) -> bool:
+    """Whether CloudFormation makes one resource after another, through however many between them."""
+    waiting, seen = [later.id], set()
+    while waiting:
+        one = waiting.pop()
+        if one == earlier.id:
+            return True
+        if one in seen or one not in templates[later.stack]["Resources"]:
+            continue
+        seen.add(one)
+        body = templates[later.stack]["Resources"][one]
+        explicit = body.get("DependsOn", [])
+        waiting += [explicit] if isinstance(explicit, str) else explicit
+        waiting += _references(body.get("Properties", {}))
+    return False
+
+
+def _references(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [name for one in value for name in _references(one)]
+    if not isinstance(value, Mapping):
+        return []
+    if "Ref" in value:
+        return [str(value["Ref"])]
+    if "Fn::GetAtt" in value:
+        return [str(value["Fn::GetAtt"][0])]
+    return [name for one in value.values() for name in _references(one)]

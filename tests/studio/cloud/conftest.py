@@ -1,11 +1,17 @@
 """The account that stands in for AWS's, for modules that ask it."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from studio.cloud.rehearse.process import Emulator
+from stacks.settings import read
+from studio.cloud.deploy.account import Account
+from studio.cloud.deploy.checks import Situation
+from studio.cloud.rehearse.process import ACCOUNT, Emulator
+from tests.support.deployment import OFFICE, REGION, Made, assembly
 
 
 @pytest.fixture(scope="module")
@@ -24,3 +30,12 @@ def aws(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             monkeypatch.setenv(name, value)
     yield
     httpx.post(f"{emulator.url}/moto-api/reset")
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    def make(*resources: dict[str, Any], **settings: Any) -> Situation:
+        context = {"account": ACCOUNT, **OFFICE, **settings}
+        return Situation(Account(REGION), read(context), assembly(tmp_path, {"Network": list(resources)}), context)
+
+    return make

@@ -2,35 +2,26 @@
 
 import io
 import json
-import socket
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
-import dns.flags
-import dns.message
-import dns.rrset
 import pytest
 
 from blueprint.environments import PROD
-from stacks.settings import read
 from studio.cli import run
 from studio.cloud import toolchain
-from studio.cloud.deploy import delegation, signing
+from studio.cloud.deploy import signing
 from studio.cloud.deploy.account import Account
 from studio.cloud.deploy.checks import Finding
-from studio.cloud.deploy.run import Deployment, Options, given
+from studio.cloud.deploy.run import Deployment, Options
 from studio.cloud.rehearse.process import ACCOUNT
 from studio.errors import Exit, StudioError, UsageError
-from studio.processes import LOOPBACK
+from tests.support.deployment import REGION, secrets_exist
 
-REGION = "us-east-1"
 ZONE = PROD.host
-SERVERS = frozenset({"ns-1.awsdns-01.org", "ns-2.awsdns-02.net"})
-SECRET = "pingvas/{}/cdn-signing-key"
 OFFICE = ("vpn_allowed_cidrs=192.80.1.0/24", "kubernetes_public_cidrs=192.80.1.0/24")
 BELOW = {
     "Network": [],
@@ -41,214 +32,7 @@ BELOW = {
     "Edge": ["Ingress", "Security"],
     "Delivery": [],
 }
-
 pytestmark = pytest.mark.usefixtures("aws")
-
-
-class NameServer:
-    """A resolver on a UDP port of this machine that knows one zone."""
-
-    def __init__(self) -> None:
-        self.servers: frozenset[str] | None = SERVERS
-        """None: the name does not exist."""
-        self.asked = 0
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((LOOPBACK, 0))
-        self.port = self._socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                data, peer = self._socket.recvfrom(4096)
-            except OSError:
-                return
-            if not data:
-                return
-            self.asked += 1
-            question = dns.message.from_wire(data)
-            answer = dns.message.make_response(question)
-            answer.flags |= dns.flags.RA
-            if self.servers is None:
-                answer.set_rcode(dns.rcode.NXDOMAIN)
-            else:
-                names = [f"{one.upper()}." for one in self.servers]
-                answer.answer.append(dns.rrset.from_text_list(question.question[0].name, 60, "IN", "NS", names))
-            self._socket.sendto(answer.to_wire(), peer)
-
-    def close(self) -> None:
-        self._socket.sendto(b"", (LOOPBACK, self.port))
-        self._thread.join(2)
-        self._socket.close()
-
-
-@pytest.fixture
-def resolver() -> Iterator[NameServer]:
-    server = NameServer()
-    yield server
-    server.close()
-
-
-def question(server: NameServer) -> Callable[[str], list[delegation.Answer]]:
-    return lambda zone: delegation.ask(zone, [LOOPBACK], port=server.port)
-
-
-# Delegation
-
-
-def test_a_delegated_zone_goes_on_at_once(resolver: NameServer) -> None:
-    said: list[str] = []
-    delegation.wait(ZONE, SERVERS, say=said.append, patient=False, question=question(resolver))
-    assert said == [f"{ZONE} is delegated to its name servers."]
-    assert resolver.asked == 1
-
-
-@pytest.mark.parametrize("seen", [None, frozenset({"ns1.registrar.example"})])
-def test_without_patience_it_says_what_to_enter_where(resolver: NameServer, seen: frozenset[str] | None) -> None:
-    resolver.servers = seen
-    with pytest.raises(StudioError) as told:
-        delegation.wait(ZONE, SERVERS, say=print, patient=False, question=question(resolver))
-    assert "Where pingvas.com is kept" in told.value.message
-    assert all(server in told.value.message for server in SERVERS)
-    assert ("ns1.registrar.example" if seen else "no such record") in told.value.message
-
-
-def test_with_patience_it_waits_until_the_world_knows(resolver: NameServer) -> None:
-    resolver.servers = None
-    pauses: list[float] = []
-
-    def pause(seconds: float) -> None:
-        pauses.append(seconds)
-        if len(pauses) == 3:
-            resolver.servers = SERVERS
-
-    said: list[str] = []
-    delegation.wait(ZONE, SERVERS, say=said.append, patient=True, question=question(resolver), pause=pause)
-    assert pauses == [delegation.ASK_EVERY_SECONDS] * 3
-    assert said[-1] == f"{ZONE} is delegated to its name servers."
-
-
-def test_one_resolver_with_an_old_answer_is_waited_for() -> None:
-    answers = [delegation.Answer("1.1.1.1", SERVERS), delegation.Answer("8.8.8.8", frozenset())]
-    assert not delegation.delegated(answers, SERVERS)
-    assert delegation.delegated([answers[0], delegation.Answer("8.8.8.8", None)], SERVERS)
-
-
-def test_nobody_to_ask_is_said() -> None:
-    with pytest.raises(StudioError, match="No public resolver could be asked"):
-        delegation.delegated([delegation.Answer("1.1.1.1", None)], SERVERS)
-
-
-# Signing keys
-
-
-def secrets_exist() -> None:
-    client = boto3.client("secretsmanager", REGION)
-    for environment in ("dev", "prod"):
-        value = json.dumps({"private_key": "change-me", "public_key_id": "change-me"})
-        client.create_secret(Name=SECRET.format(environment), SecretString=value)
-
-
-class Cloudfront:
-    """Answers for the public keys of the stack Edge, which the emulator keeps as records."""
-
-    def __init__(self, account: Account, pems: dict[str, str]) -> None:
-        self._pems = pems
-        account._clients["cloudfront", REGION] = self
-        resources = [{"ResourceType": "AWS::CloudFront::PublicKey", "PhysicalResourceId": one} for one in pems]
-        plain = account.pages
-        account.pages = lambda service, call, key, **more: (  # type: ignore[method-assign]
-            iter(resources) if more.get("StackName") == "PingvasEdge" else plain(service, call, key, **more)
-        )
-
-    def get_public_key(self, *, Id: str) -> dict[str, Any]:  # noqa: N803
-        return {"PublicKey": {"PublicKeyConfig": {"EncodedKey": self._pems[Id]}}}
-
-
-def settings_in(file: Path) -> Any:
-    return read(given((), file))
-
-
-def test_a_pair_is_made_waits_and_becomes_the_current_one(tmp_path: Path) -> None:
-    secrets_exist()
-    file = tmp_path / "cdk.context.json"
-    file.write_text('{"region": "us-east-1"}')
-    account = Account(REGION)
-    signing.prepare(account, settings_in(file), file, rotate=False)
-    written = json.loads(file.read_text())
-    assert written["region"] == "us-east-1"
-    assert sorted(written[signing.SETTING]) == ["dev-a", "prod-a"]
-    assert not set(written[signing.SETTING].values()) & signing.placeholders()
-    assert "PRIVATE" not in file.read_text()
-    key = signing.SigningKey(account, "dev")
-    pending = key.pending()
-    assert key.current() is None
-    assert pending is not None
-    assert pending.public == written[signing.SETTING]["dev-a"]
-
-    # A second run, as after an interruption, makes nothing new.
-    assert signing.prepare(account, settings_in(file), file, rotate=False) == []
-
-    Cloudfront(account, {"KDEV": written[signing.SETTING]["dev-a"], "KPROD": written[signing.SETTING]["prod-a"]})
-    assert signing.promote(account) == [
-        "dev: URLs are signed by key KDEV from now on",
-        "prod: URLs are signed by key KPROD from now on",
-    ]
-    current = key.current()
-    assert current is not None
-    assert (current.public, current.public_key_id, key.pending()) == (pending.public, "KDEV", None)
-    assert signing.promote(account) == []
-
-
-def test_an_interrupted_run_finds_its_public_half_again(tmp_path: Path) -> None:
-    secrets_exist()
-    file = tmp_path / "cdk.context.json"
-    account = Account(REGION)
-    signing.prepare(account, settings_in(file), file, rotate=False)
-    before = json.loads(file.read_text())
-    file.unlink()
-    assert signing.prepare(account, settings_in(file), file, rotate=False)
-    assert json.loads(file.read_text()) == before
-
-
-def test_a_rotation_takes_the_other_slot_and_keeps_the_old_key(tmp_path: Path) -> None:
-    secrets_exist()
-    file = tmp_path / "cdk.context.json"
-    account = Account(REGION)
-    seen: list[dict[str, str]] = []
-    for turn in range(3):
-        signing.prepare(account, settings_in(file), file, rotate=turn > 0)
-        slots = json.loads(file.read_text())[signing.SETTING]
-        Cloudfront(account, {f"K{turn}{slot}": pem for slot, pem in slots.items()})
-        signing.promote(account)
-        seen.append({slot: pem for slot, pem in slots.items() if slot.startswith("dev")})
-    assert [sorted(one) for one in seen] == [["dev-a"], ["dev-a", "dev-b"], ["dev-a", "dev-b"]]
-    assert seen[1]["dev-a"] == seen[0]["dev-a"]
-    assert seen[2]["dev-b"] == seen[1]["dev-b"]
-    assert seen[2]["dev-a"] != seen[1]["dev-a"]
-    current = signing.SigningKey(account, "dev").current()
-    assert current is not None
-    assert (current.public, current.public_key_id) == (seen[2]["dev-a"], "K2dev-a")
-
-
-def test_a_key_that_cloudfront_does_not_know_is_not_used(tmp_path: Path) -> None:
-    secrets_exist()
-    file = tmp_path / "cdk.context.json"
-    account = Account(REGION)
-    signing.prepare(account, settings_in(file), file, rotate=False)
-    Cloudfront(account, {})
-    with pytest.raises(StudioError, match="CloudFront does not know"):
-        signing.promote(account)
-    assert signing.SigningKey(account, "dev").current() is None
-
-
-def test_a_pair_does_not_print() -> None:
-    pair = signing.generate()
-    assert "PRIVATE" not in f"{pair!r} {pair}"
-
-
-# The order
 
 
 class Written:
@@ -433,9 +217,6 @@ def test_keys_on_the_command_line_are_refused(stage: Stage, tmp_path: Path) -> N
     options = Options(context=(f"account={ACCOUNT}", *OFFICE, f"{signing.SETTING}={{}}"))
     with pytest.raises(UsageError):
         Deployment(options, print, make=stage.written, folder=tmp_path / "out", file=stage.file).look()
-
-
-# The command
 
 
 def test_a_deployment_that_nobody_can_approve_is_wrong_usage(
