@@ -8,7 +8,7 @@ from blueprint.buckets import BUCKETS
 from blueprint.contract import bucket
 from blueprint.data import AURORA, CACHES
 from blueprint.finance import PROJECT_TAG
-from blueprint.monitoring import CLOUDWATCH
+from blueprint.monitoring import CLOUDWATCH, PROMETHEUS
 from blueprint.workloads import WORKLOADS
 from k8s_charts.components.helm import Values, container_security, pod_security, resources
 from k8s_charts.facts import Facts
@@ -34,7 +34,11 @@ def dcgm() -> Values:
         **placed("dcgm-exporter"),
         "resources": resources("dcgm-exporter"),
         "securityContext": reads_the_node(),
-        "extraEnv": [{"name": "TMPDIR", "value": MEMORY_FOLDER}],
+        "extraEnv": [
+            {"name": "TMPDIR", "value": MEMORY_FOLDER},
+            # In milliseconds. By itself it measures every thirty seconds: every second answer would be an old one.
+            {"name": "DCGM_EXPORTER_INTERVAL", "value": f"{PROMETHEUS.scrape_seconds * 1000}"},
+        ],
         "serviceMonitor": {"enabled": True, "interval": INTERVAL, "scrapeTimeout": TIMEOUT, "relabelings": [node]},
         "customMetrics": "".join(f"{name}, {kind}, {text}.\n" for name, (kind, text) in GPU_FIELDS.items()),
     }

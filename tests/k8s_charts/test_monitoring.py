@@ -241,6 +241,14 @@ def test_the_gpu_exporter_takes_no_gpu_and_no_profiling_field(charts: dict[str, 
     )
 
 
+def test_the_gpu_exporter_measures_as_often_as_it_is_asked(charts: dict[str, dict[str, Any]]) -> None:
+    values = charts["dcgm-exporter"]
+    variables = {one["name"]: one["value"] for one in values["extraEnv"]}
+    assert int(variables["DCGM_EXPORTER_INTERVAL"]) == 1000 * int(
+        values["serviceMonitor"]["interval"].removesuffix("s")
+    )
+
+
 def test_cloudwatch_is_asked_about_what_is_there() -> None:
     asked = exporters.jobs(FACTS)
     by_namespace: dict[str, list[dict[str, str]]] = {}
