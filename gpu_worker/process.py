@@ -1,5 +1,7 @@
 """What a worker process opens when Celery starts it, and closes when it ends."""
 
+import os
+import sys
 import time
 from typing import Any, ClassVar
 
@@ -34,6 +36,7 @@ class WorkerProcess:
         self.disruption = Disruption(own_pod(settings))
         self._presence: Presence | None = None
         self._server: Any = None
+        self._loading = False
 
     def open(self, pool: TaskPool) -> None:
         """Loads torch and the default model in the thread that will render, so that the first job is quick.
@@ -44,6 +47,7 @@ class WorkerProcess:
         name = worker_name()
         self._presence = presence = Presence(self.settings, name)
         metrics = WorkerMetrics(self.registry)
+        self._loading = True
         self.drain.install(self.stop, self._abandon)
         # Before a model is loaded, which takes a minute or fails: a container before this one may have died at work.
         self.disruption.start()
@@ -69,6 +73,7 @@ class WorkerProcess:
         if self.settings.metrics_port:
             self._server, _ = start_http_server(self.settings.metrics_port, registry=self.registry)
         presence.start()
+        self._loading = False
         log.info("ready", worker=name, seconds=round(time.monotonic() - begun, 1))
 
     def close(self) -> None:
@@ -81,7 +86,14 @@ class WorkerProcess:
             self.runner.close()
 
     def stop(self, exit_code: int) -> None:
-        """Tells Celery to end; pod and node are let go at once, since the job is handed back at its next step."""
+        """Tells Celery to end; pod and node are let go at once, since the job is handed back at its next step.
+
+        A worker that still loads has no job to hand back, and Celery would end it only when it has loaded.
+        """
+        if self._loading:
+            self.disruption.close()
+            sys.stdout.flush()
+            os._exit(exit_code)
         self.disruption.drain()
         _stop_celery(exit_code)
 

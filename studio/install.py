@@ -34,10 +34,10 @@ class InstallError(Exception):
 class Progress:
     """One line that is rewritten on a terminal, and a new line now and then where there is none."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, since: float | None = None) -> None:
         self._stream = stream
         self._live = stream.isatty()
-        self._started = time.monotonic()
+        self._started = time.monotonic() if since is None else since
         self._quiet_until = 0.0
         self.text = ""
 

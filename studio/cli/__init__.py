@@ -83,6 +83,14 @@ def _flowing(text: str) -> str:
 
 def run(arguments: list[str] | None = None) -> int:
     """Runs a command line and returns its exit code; errors are one message, never a traceback."""
+    code = _run(arguments)
+    if code == Exit.INTERRUPTED:
+        # The terminal interrupted helpers too, jsii's Node for one, and what ends them at exit complains about that.
+        sys.unraisablehook = lambda _: None
+    return code
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         build()(args=arguments, prog_name="./pingvas")
     except SystemExit as end:
@@ -105,6 +113,10 @@ def run(arguments: list[str] | None = None) -> int:
 def _known(error: Exception) -> StudioError:
     if isinstance(error, StudioError):
         return error
+    from blueprint.rules import RuleError
+
+    if isinstance(error, RuleError):
+        return StudioError(str(error))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return SetupError(f"The disk is full ({error.filename or 'no file named'}).", advice="Free some space.")
     if isinstance(error, PermissionError):

@@ -24,9 +24,9 @@ def bench(
     """Measure, against a baseline in the same run, and print tables.
 
     \b
-    create  accepted generations a second, against a minimal route by hand
-    jobs    what the platform adds to a picture; a worker against a plain loop
-    synthesis  every template and every manifest, against apps that only import the libraries
+    create     accepted generations a second, against a minimal route by hand
+    jobs       what the platform adds to a picture; a worker against a plain loop
+    synthesis  templates and manifests, against apps that import the same
 
     Servers of its own in a temporary folder; a busy machine gives poor figures.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from studio.cli.output import note, result, result_json, stdout, warn
-from studio.errors import Exit
+from studio.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from studio.cloud.assembly import Change
@@ -61,10 +61,26 @@ def synth(
       ./pingvas synth -c region=ap-northeast-2 --output /tmp/seoul
       ./pingvas synth --quick -c nat_gateways=3
     """
+    if nothing := _pointless(context, output, only, from_account=from_account, check=check):
+        raise UsageError(nothing)
     if output is None and only is not Layer.AWS:
         _manifests(quick=quick, from_account=from_account, check=check)
     if only is not Layer.KUBERNETES and not check:
         _templates(context or (), output, quick=quick)
+
+
+def _pointless(
+    context: Sequence[str] | None, output: Path | None, only: Layer | None, *, from_account: bool, check: bool
+) -> str:
+    """Why an option would do nothing, or nothing at all would be done."""
+    if only is Layer.KUBERNETES and output:
+        return "--output is for the templates, and --only kubernetes writes none."
+    if context and (check or only is Layer.KUBERNETES):
+        return "Settings (-c) are those of the templates, and none are written here."
+    for option, given in (("--check", check), ("--from-account", from_account)):
+        if given and (output or only is Layer.AWS):
+            return f"{option} is about gitops/, which {'--output' if output else '--only aws'} leaves alone."
+    return ""
 
 
 def _manifests(*, quick: bool, from_account: bool, check: bool) -> None:

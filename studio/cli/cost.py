@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from studio.cli.cloud import Context
 from studio.cli.output import note, result_json, stdout
 
 if TYPE_CHECKING:
@@ -32,10 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def cost(
-    context: Annotated[
-        list[str] | None,
-        typer.Option("-c", "--context", help="A setting, name=value; may be given again.", show_default=False),
-    ] = None,
+    context: Context = None,
     region: Annotated[str | None, typer.Option(help="Instead of the settings' region.", show_default=False)] = None,
     by: Annotated[By, typer.Option(help="Rows of the document's table, or stacks.")] = By.SERVICE,
     against: Annotated[

@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from studio.cli.cloud import Context
 from studio.cli.output import note, result, result_json, stdout
 from studio.errors import Exit, StudioError, UsageError
 
 if TYPE_CHECKING:
     from studio.cloud.deploy.checks import Finding
     from studio.cloud.rehearse.run import Outcome
-
-Context = Annotated[
-    list[str] | None,
-    typer.Option("-c", "--context", help="A setting, name=value; may be given again.", show_default=False),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -184,7 +180,7 @@ def _print(outcome: "Outcome") -> None:
     if outcome.failure:
         phases.add_row(outcome.failure.partition(":")[0], "", "failed", style="bold red")
     kinds = Table(title="Resources of the first deployment", title_justify="left")
-    kinds.add_column("type")
+    kinds.add_column("type", overflow="fold")
     kinds.add_column("made by the emulator", justify="right")
     kinds.add_column("recorded by schema", justify="right")
     made, recorded = outcome.made, outcome.recorded

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from studio.cli.output import note, result
+from studio.cli.output import complain, note, result
 from studio.errors import Exit
 
+NO_TESTS = 5
+"""pytest's exit code."""
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -52,11 +54,15 @@ def test(
     parallel = [] if any(argument.startswith("-n") for argument in chosen) else ["-n", "2", "--dist", "loadscope"]
     marks = [] if everything or any(argument == "-m" for argument in chosen) else ["-m", "not slow"]
     checks.append([*python, "pytest", *parallel, *marks, *chosen])
-    failed = False
+    code, failed = 0, False
     for check in checks:
         if everything:
             note(" ".join(check[3:]))
-        failed |= subprocess.run(check, cwd=PROJECT, check=False).returncode != 0
+        code = subprocess.run(check, cwd=PROJECT, check=False).returncode
+        failed |= code != 0
+    if code == NO_TESTS:
+        # Run in two processes, pytest keeps it to itself that a path does not exist.
+        complain("No test was found.", " ".join(chosen) and f"Is there such a path or name: {' '.join(chosen)}?")
     if failed:
         raise typer.Exit(Exit.FAILED)
 

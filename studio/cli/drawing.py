@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from studio.cli.cloud import Context
 from studio.cli.output import result
 
 
@@ -13,10 +14,7 @@ def register(app: typer.Typer) -> None:
 
 
 def draw(
-    context: Annotated[
-        list[str] | None,
-        typer.Option("-c", "--context", help="A setting, name=value; may be given again.", show_default=False),
-    ] = None,
+    context: Context = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="docs/images/architecture-aws.svg by default.")
     ] = None,

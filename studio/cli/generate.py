@@ -40,7 +40,7 @@ def generate(
     \b
     Examples:
       ./pingvas generate "a red circle on a blue background" -o out.png
-      ./pingvas generate "a small yellow star at the top left" --size 128x128 --seed 7 --n 4 -o star.png
+      ./pingvas generate "a small yellow star" --size 128x128 --seed 7 --n 4
     """
     _check_request(prompt, n, steps)
     request = {"prompt": prompt, "n": n} | (_sides(size) if size is not None else {})

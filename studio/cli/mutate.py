@@ -28,6 +28,7 @@ def mutate(
     Examples:
       ./pingvas mutate
       ./pingvas mutate --list
+      ./pingvas mutate aurora-public no-flow-logs
     """
     from studio.cloud import mutation, toolchain
 

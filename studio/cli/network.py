@@ -53,6 +53,7 @@ def network(
     if policies and not policies.is_dir():
         raise UsageError(f"There is no folder {policies}.")
     toolchain.ready()
+    toolchain.nca()  # here, since two threads ask for it
     found = _report(policies)
     if draw:
         draw.write_text(drawing(found), encoding="utf-8")

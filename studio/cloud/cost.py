@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.cloud.revision import files_of
+from studio.cloud.synthesis import named
 from studio.errors import StudioError, UsageError
 from studio.home import PROJECT
 
@@ -58,11 +59,11 @@ def estimate_of(context: Sequence[str], region: str | None) -> "Estimate":
     from blueprint.rules import RuleError
     from stacks.settings import read, unknown
 
-    given = dict(pair.partition("=")[::2] for pair in context)
+    given = named(context)
     if region is not None:
         given["region"] = region
     if strange := unknown(given):
-        raise UsageError(f"There is no setting {', '.join(strange)}.", advice="docs/operations.md lists them.")
+        raise UsageError(f"There is no setting {', '.join(strange)}.", advice="docs/architecture/aws.md lists them.")
     try:
         settings = read(given)
     except RuleError as error:

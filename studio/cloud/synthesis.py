@@ -22,13 +22,12 @@ def synthesize(
     Raises:
         StudioError: a setting cannot be, a rule is broken, or the app fails; the message is the app's own.
     """
+    pairs = [f"{name}={value}" for name, value in named(context).items()]
     toolchain.ready()
     fresh = output.with_name(f"{output.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     arguments = ["synth", "--quiet", "--output", str(fresh)]
-    for pair in context:
-        if "=" not in pair:
-            raise UsageError(f"-c {pair}: a context value is name=value.", advice="For example -c region=us-east-1")
+    for pair in pairs:
         arguments += ["--context", pair]
     more = {"CDK_VALIDATION": "true" if checks else "false"}
     if checks:
@@ -36,9 +35,21 @@ def synthesize(
     done = toolchain.cdk(*arguments, cwd=project, more=more, capture=True)
     if done.returncode != 0:
         shutil.rmtree(fresh, ignore_errors=True)
-        raise StudioError(_reason(done), advice=f"{output} was left as it was.")
+        raise StudioError(_reason(done), advice=f"{output} was left as it was." if output.exists() else "")
     shutil.rmtree(output, ignore_errors=True)
     fresh.rename(output)
+
+
+def named(context: Sequence[str]) -> dict[str, str]:
+    """Settings by name, of `name=value` as -c takes them; the last one of a name counts.
+
+    Raises:
+        UsageError: one has no value.
+    """
+    for pair in context:
+        if "=" not in pair:
+            raise UsageError(f"-c {pair}: a setting is name=value.", advice="For example -c region=us-east-1")
+    return dict(pair.partition("=")[::2] for pair in context)
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ from studio.home import PROJECT
 VENV = Path(sys.prefix)
 STAMP = "pingvas.stamp"
 PLATFORM_STAMP = "pingvas-platform.stamp"
+_BEGUN = time.monotonic()
 
 
 def ready() -> None:
@@ -99,13 +101,18 @@ def _own(name: str) -> Path:
     return target / "bin" / name
 
 
+def _progress() -> install.Progress:
+    """Several tools may be installed one after another: the clock that is shown goes on."""
+    return install.Progress(sys.stderr, since=_BEGUN)
+
+
 def _packages() -> None:
     requirements = PROJECT / "requirements" / "platform.txt"
     stamp = VENV / PLATFORM_STAMP
     wanted = _sum(requirements)
     if _read(stamp) == wanted:
         return
-    progress = install.Progress(sys.stderr)
+    progress = _progress()
     sys.stderr.write(f"Setting up the tools of the AWS and Kubernetes layers in {VENV} (once; about a minute)\n")
     with install.only_one(stamp, progress):
         if _read(stamp) != wanted:
@@ -125,7 +132,7 @@ def _once(target: Path, source: Path, name: str, make: Callable[[], None]) -> No
     wanted = _sum(source)
     if _read(stamp) == wanted:
         return
-    progress = install.Progress(sys.stderr)
+    progress = _progress()
     progress.show(f"installing {name} (once)", always=True)
     try:
         with install.only_one(target, progress):
@@ -177,7 +184,7 @@ def _kubernetes() -> None:
 
 def _isolated(target: Path, requirements: Path) -> None:
     python = install.make_environment(target)
-    _pip(python, requirements, target, install.Progress(sys.stderr))
+    _pip(python, requirements, target, _progress())
 
 
 def _pip(python: Path, requirements: Path, target: Path, progress: install.Progress) -> None:

@@ -21,10 +21,26 @@ while time.monotonic() < end:
 """
 
 
+LOADING = """
+import time
+from gpu_worker.process import WorkerProcess
+from services.kernel.settings import Settings
+class Pool:
+    def run(self, work):
+        print("up", flush=True)
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            time.sleep(0.01)  # torch and the model
+WorkerProcess(Settings()).open(Pool())
+"""
+
+
 def start(patience: float) -> "subprocess.Popen[str]":
-    process = subprocess.Popen(
-        [sys.executable, "-c", BUSY.format(patience=patience)], stdout=subprocess.PIPE, text=True, cwd=PROJECT
-    )
+    return started(BUSY.format(patience=patience))
+
+
+def started(program: str) -> "subprocess.Popen[str]":
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=PROJECT)
     assert process.stdout is not None
     assert process.stdout.readline() == "up\n"
     return process
@@ -49,6 +65,13 @@ def test_a_second_interrupt_ends_at_once() -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == 128 + signal.SIGINT
+
+
+def test_a_worker_that_still_loads_has_nothing_to_wait_for() -> None:
+    process = started(LOADING)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=5)
+    assert process.returncode == 0
 
 
 def test_waiting_ends_with_the_worker() -> None:

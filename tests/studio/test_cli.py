@@ -3,15 +3,19 @@
 import os
 import resource
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
-from studio.cli import run
+from blueprint.rules import RuleError
+from studio.cli import build, run
 from studio.environment import settings_of
 from studio.errors import Exit, SetupError
-from studio.home import Home
+from studio.home import PROJECT, Home
 from studio.own import check_database, check_redis
 from studio.processes import LOOPBACK, free_port
 from studio.state import Lock, State
@@ -19,8 +23,9 @@ from tests.studio.conftest import studio
 
 SECRET = "0f9a3c5e7b1d0f9a3c5e7b1d0f9a3c5e"
 Captured = pytest.CaptureFixture[str]
-COMMANDS = ("up", "status", "down", "reset", "logs", "generate", "serve", "worker", "migrate", "test", "version")
-MORE = ("chaos", "bench", "starter", "synth", "diff", "mutate", "cost", "capacity", "deploy", "rehearse", "draw")
+COMMANDS = sorted(get_command(build()).commands)  # type: ignore[attr-defined]
+COLUMNS = 78
+"""What a narrow terminal's 80 leave to a line of help."""
 
 
 @pytest.fixture
@@ -37,19 +42,23 @@ def own(home: Home, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_help_lists_every_command_and_every_exit_code(capsys: Captured) -> None:
     assert run(["--help"]) == Exit.OK
     text = capsys.readouterr().out
-    for command in COMMANDS + MORE:
+    for command in COMMANDS:
         assert f"│ {command} " in text
     for code in Exit:
         assert str(int(code)) in text.split("Exit codes", 1)[1]
 
 
-@pytest.mark.parametrize("command", COMMANDS + MORE)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_each_shows_how_it_is_used(command: str, capsys: Captured) -> None:
     assert run([command, "--help"]) == Exit.OK
     text = capsys.readouterr().out
     examples = [line for line in text.split("Examples:", 1)[1].splitlines() if "./pingvas" in line]
     assert any(f"./pingvas {command}" in line for line in examples)
     assert all(line.count("./pingvas") == 1 for line in examples)
+    written = get_command(build()).commands[command].help  # type: ignore[attr-defined]
+    kept = [part for part in written.split("\n\n") if part.startswith("\b")]
+    assert kept
+    assert all(len(line) <= COLUMNS for part in kept for line in part.splitlines()), "a narrow terminal breaks it"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +88,12 @@ def test_wrong_usage_is_2(home: Home, arguments: list[str], capsys: Captured) ->
         (["generate", "x", "--size", "0x64"], Exit.USAGE, "--size '0x64'"),
         (["generate", "x", "-o", "picture.jpg"], Exit.USAGE, "out.png"),
         (["generate", "x", "-o", "/nowhere/out.png"], Exit.USAGE, "There is no folder /nowhere"),
+        (["synth", "--check", "--only", "aws"], Exit.USAGE, "--check is about gitops/, which --only aws leaves"),
+        (["synth", "--check", "--output", "x"], Exit.USAGE, "--check is about gitops/, which --output leaves"),
+        (["synth", "--from-account", "--only", "aws"], Exit.USAGE, "--from-account is about gitops/"),
+        (["synth", "--only", "kubernetes", "--output", "x"], Exit.USAGE, "--output is for the templates"),
+        (["synth", "--only", "kubernetes", "-c", "region=x"], Exit.USAGE, "none are written here"),
+        (["synth", "--check", "-c", "region=x"], Exit.USAGE, "none are written here"),
     ],
 )
 def test_a_message_and_a_code(home: Home, arguments: list[str], code: Exit, words: str, capsys: Captured) -> None:
@@ -203,6 +218,39 @@ def test_the_unexpected_is_one_line_and_debug_shows_it(
     assert "RuntimeError: the roof fell in" in capsys.readouterr().err
     with pytest.raises(RuntimeError):
         run(["--debug", "status"])
+
+
+def test_a_number_that_cannot_be_is_named_and_no_surprise(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuleError("facts.edge_and_cache", "foo", "must be one of aws, in-cluster")
+
+    monkeypatch.setattr("studio.report.report", fail)
+    assert run(["status"]) == Exit.FAILED
+    assert capsys.readouterr().err == "pingvas: facts.edge_and_cache = foo: must be one of aws, in-cluster\n"
+
+
+def test_an_interrupt_is_silent_where_a_helper_was_interrupted_too(home: Home) -> None:
+    program = """
+import atexit, sys
+import studio.report
+from studio.cli import run
+def report(*_): raise KeyboardInterrupt
+def end(): raise BrokenPipeError("Node has gone")
+studio.report.report = report
+atexit.register(end)
+sys.exit(run(["status"]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=PROJECT, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (Exit.INTERRUPTED, "", "")
+
+
+@pytest.mark.slow
+def test_a_test_that_does_not_exist_is_said(home: Home) -> None:
+    done = studio("test", "tests/nowhere.py", home=home.root)
+    assert done.returncode == Exit.FAILED
+    assert "Is there such a path or name: tests/nowhere.py?" in done.stderr
 
 
 def test_help_starts_in_under_a_second(home: Home) -> None:

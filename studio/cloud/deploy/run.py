@@ -23,7 +23,7 @@ from studio.cloud import toolchain
 from studio.cloud.deploy import delegation, signing
 from studio.cloud.deploy.account import Account, code
 from studio.cloud.deploy.checks import Assembly, Finding, Situation, preflight, who
-from studio.cloud.synthesis import ASSEMBLY, synthesize
+from studio.cloud.synthesis import ASSEMBLY, named, synthesize
 from studio.errors import StudioError, UsageError
 from studio.home import PROJECT
 
@@ -69,12 +69,7 @@ def given(pairs: Sequence[str], file: Path = CONTEXT_FILE) -> dict[str, Any]:
         raise UsageError(f"{file.name} is no JSON: {error}", advice="Correct it, or restore it from git.") from error
     if not isinstance(held, dict):
         raise UsageError(f"{file.name} must hold one JSON object.")
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise UsageError(f"-c {pair}: a context value is name=value.", advice="For example -c region=us-east-1")
-        held[name] = value
-    return held
+    return {**held, **named(pairs)}
 
 
 def settings_of(context: dict[str, Any]) -> Settings:

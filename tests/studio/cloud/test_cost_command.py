@@ -105,7 +105,8 @@ def test_settings_change_the_estimate(capsys: Captured) -> None:
     ("arguments", "words"),
     [
         (["-c", "nat_gateways=2"], "must be 1 (cost) or 3"),
-        (["-c", "nat_gatways=3"], "nat_gatways"),
+        (["-c", "nat_gatways=3"], "no setting nat_gatways. docs/architecture/aws.md"),
+        (["-c", "nat_gateways"], "a setting is name=value"),
         (["--region", "eu-west-1"], "eu-west-1"),
         (["--by", "weekday"], "weekday"),
         (["--against", "no-such-revision"], "no revision 'no-such-revision'"),

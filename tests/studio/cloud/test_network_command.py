@@ -1,6 +1,7 @@
 """`./pingvas network` tells what the manifests say, and fails where that is not what the blueprint lists."""
 
 import json
+import threading
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from blueprint.environments import CLUSTER_ENVIRONMENTS
 from k8s_charts.facts import placeholders
 from k8s_charts.main import build
 from studio.cli import run
+from studio.cloud import toolchain
 from studio.cloud.drawing import text
 from studio.cloud.reachability.drawing import PICTURE, SIZE, draw
 from studio.cloud.reachability.estate import estate, synthesized
@@ -76,6 +78,14 @@ def test_what_is_no_policy_is_wrong_usage(policies: Path, capfd: pytest.CaptureF
     assert run(["network", "--policies", str(policies)]) == Exit.USAGE
     assert "prod/allow-dns" in capfd.readouterr().err
     assert run(["network", "--policies", str(policies / "nowhere")]) == Exit.USAGE
+
+
+def test_the_analyser_is_installed_before_two_threads_ask_it(policies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[threading.Thread] = []
+    program = toolchain.nca()
+    monkeypatch.setattr(toolchain, "nca", lambda: asked.append(threading.current_thread()) or program)
+    assert run(["network", "--policies", str(policies)]) == Exit.OK
+    assert asked[0] is threading.main_thread()
 
 
 def test_json_has_every_pair_as_both_see_it(policies: Path, capfd: pytest.CaptureFixture[str]) -> None:

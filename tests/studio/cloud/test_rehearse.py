@@ -10,11 +10,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from studio.cli import run
+from studio.cli.deploy import _print
 from studio.cloud.rehearse import schemas
-from studio.cloud.rehearse.ledger import read
+from studio.cloud.rehearse.ledger import Line, read
 from studio.cloud.rehearse.process import ACCOUNT, Emulator
 from studio.cloud.rehearse.records import Record
-from studio.cloud.rehearse.run import Rehearsal
+from studio.cloud.rehearse.run import Outcome, Rehearsal
 from studio.errors import Exit
 
 REGION = "us-east-1"
@@ -270,6 +271,13 @@ def test_the_whole_app_is_rehearsed(tmp_path: Path) -> None:
     assert outcome.made["AWS::EC2::VPC"] == 1
     assert outcome.recorded["AWS::RDS::DBCluster"] == 1
     assert outcome.imports > 0
+
+
+def test_types_are_told_whole_where_columns_are_narrow(capsys: pytest.CaptureFixture[str]) -> None:
+    kind = "AWS::EC2::SubnetNetworkAclAssociation"
+    _print(Outcome(REGION, lines=[Line("created", "Network", "One", kind)], deployed=1))
+    cells = (line.split("│")[1] for line in capsys.readouterr().out.splitlines() if line.count("│") == 4)
+    assert kind in "".join(cell.strip() for cell in cells)
 
 
 @pytest.mark.slow

@@ -63,7 +63,10 @@ def test_a_bad_setting_is_one_line_and_leaves_the_assembly(saved: Path, capsys: 
     told = capsys.readouterr().err
     assert "nat_gateways = 2: must be 1 (cost) or 3 (one a zone)" in told
     assert "Traceback" not in told
+    assert f"{saved} was left as it was" in told
     assert (saved / "manifest.json").read_bytes() == before
+    assert run(["draw", "-c", "nat_gateways=2"]) == Exit.FAILED
+    assert "left as it was" not in capsys.readouterr().err, "nobody knows that folder"
 
 
 def test_diff_compares_with_a_revision(saved: Path) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,6 +35,14 @@ def test_a_tool_is_made_once_and_again_when_its_list_changes(tmp_path: Path, sou
     toolchain._once(target, source, "a tool", make)
     assert made == ["one==1\n", "one==2\n"]
     assert (target / "program").read_text() == "one==2\n"
+
+
+def test_the_clock_goes_on_from_tool_to_tool(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(toolchain, "_BEGUN", time.monotonic() - 70)
+    toolchain._once(tmp_path / "tool", source, "a tool", lambda: None)
+    assert "1:10  installing a tool" in capsys.readouterr().err
 
 
 def test_two_at_once_make_it_once(tmp_path: Path, source: Path) -> None:
