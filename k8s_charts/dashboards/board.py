@@ -158,16 +158,34 @@ class Board:
         return json.dumps(self.body(), indent=1) + "\n"
 
 
-def quantiles(metric: str, matchers: str, *, by: str = "", window: str = "5m") -> list[Query]:
-    """P50, P95 and P99 of a histogram.
+def grown(metric: str, matchers: str, window: str) -> str:
+    """By how much counters grew whose pods live shorter than anybody looks: of a series that begins within the window
+    the number itself, since increase() holds what it begins with for old. A worker that made one picture made none
+    otherwise.
+
+    >>> grown("jobs_total", 'a="b"', "5m").partition(" or ")[0]
+    '((increase(jobs_total{a="b"}[5m]) and jobs_total{a="b"} offset 5m)'
+    """
+    series = f"{metric}{{{matchers}}}"
+    old = f"(increase({series}[{window}]) and {series} offset {window})"
+    new = f"(max_over_time({series}[{window}]) unless {series} offset {window})"
+    return f"({old} or {new})"
+
+
+def quantiles(
+    metric: str, matchers: str, *, by: str = "", window: str = "5m", short_lived: bool = False
+) -> list[Query]:
+    """P50, P95 and P99 of a histogram; `short_lived` where its pods are (`grown`).
 
     >>> quantiles("waited_seconds", 'a="b"')[0].expr
     'histogram_quantile(0.5, sum by (le) (rate(waited_seconds_bucket{a="b"}[5m])))'
     """
     labels = ", ".join(one for one in ("le", by) if one)
+    buckets = f"{metric}_bucket"
+    counted = grown(buckets, matchers, window) if short_lived else f"rate({buckets}{{{matchers}}}[{window}])"
     return [
         Query(
-            f"histogram_quantile({share}, sum by ({labels}) (rate({metric}_bucket{{{matchers}}}[{window}])))",
+            f"histogram_quantile({share}, sum by ({labels}) ({counted}))",
             f"P{share * 100:g}" + (f" {{{{{by}}}}}" if by else ""),
         )
         for share in (0.5, 0.95, 0.99)

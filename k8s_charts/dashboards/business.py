@@ -1,6 +1,6 @@
 """Business: who is there, on which plan, and where the credits go."""
 
-from k8s_charts.dashboards.board import ENVIRONMENT, Board, Panel, Query, Row
+from k8s_charts.dashboards.board import ENVIRONMENT, Board, Panel, Query, Row, grown
 
 _OF = ENVIRONMENT
 _LARGEST = "max by (environment, {0}) ({1}{{{2}}})"
@@ -13,7 +13,7 @@ def _count(metric: str, label: str) -> str:
 
 
 def _a_day(metric: str, by: str) -> Query:
-    return Query(f"sum by ({by}) (increase({metric}{{{_OF}}}[1d]))", f"{{{{{by}}}}}")
+    return Query(f"sum by ({by}) ({grown(metric, _OF, '1d')})", f"{{{{{by}}}}}")
 
 
 BOARD = Board(
@@ -74,8 +74,8 @@ BOARD = Board(
                     title="Credits an image",
                     queries=[
                         Query(
-                            f"sum by (model) (increase(credits_consumed_total{{{_OF}}}[1d]))"
-                            f" / (sum by (model) (increase(images_generated_total{{{_OF}}}[1d])) > 0)",
+                            f"{_a_day('credits_consumed_total', 'model').expr}"
+                            f" / ({_a_day('images_generated_total', 'model').expr} > 0)",
                             "{{model}}",
                         )
                     ],

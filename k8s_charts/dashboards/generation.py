@@ -1,14 +1,19 @@
 """Generation: what is asked for, how long it waits, how long it takes, how it ends."""
 
-from k8s_charts.dashboards.board import ENVIRONMENT, Board, Panel, Query, Row, quantiles
+from k8s_charts.dashboards.board import ENVIRONMENT, Board, Panel, Query, Row, grown, quantiles
 
 _OF = ENVIRONMENT
 _WORKERS = f'up{{{_OF}, service="gpu-worker"}}'
-_ENDED = f"generation_duration_seconds_count{{{_OF}"
-_FAILED = (
-    f'100 * sum by (environment) (rate({_ENDED}, status="failed"}}[15m]))'
-    f' / (sum by (environment) (rate({_ENDED}, status=~"succeeded|failed"}}[15m])) > 0)'
+_SUCCEEDED = f'{_OF}, status="succeeded"'
+_ENDED = "generation_duration_seconds_count"
+_FAILED = "100 * sum by (environment) ({}) / (sum by (environment) ({}) > 0)".format(
+    *(grown(_ENDED, f'{_OF}, status=~"{status}"', "15m") for status in ("failed", "succeeded|failed"))
 )
+
+
+def _a_minute(metric: str, by: str) -> list[Query]:
+    return [Query(f"sum by ({by}) ({grown(metric, _OF, '5m')}) / 5", f"{{{{{by}}}}}")]
+
 
 BOARD = Board(
     name="generation",
@@ -32,7 +37,7 @@ BOARD = Board(
                 ),
                 Panel(
                     title="P95 of the wait",
-                    queries=[quantiles("generation_queue_wait_seconds", _OF, by="environment")[1]],
+                    queries=[quantiles("generation_queue_wait_seconds", _OF, by="environment", short_lived=True)[1]],
                     unit="s",
                     kind="stat",
                     alarm="queue-wait",
@@ -57,10 +62,9 @@ BOARD = Board(
                 ),
                 Panel(
                     title="From acceptance to the claim",
-                    queries=quantiles("generation_queue_wait_seconds", _OF),
+                    queries=quantiles("generation_queue_wait_seconds", _OF, short_lived=True),
                     unit="s",
                     alarm="queue-wait",
-                    text="A worker that starts with jobs waiting shows only those after its first scrape.",
                 ),
                 Panel(
                     title="Workers",
@@ -74,19 +78,17 @@ BOARD = Board(
             (
                 Panel(
                     title="Accepted a minute, by plan",
-                    queries=[
-                        Query(f"60 * sum by (plan) (rate(generation_requests_total{{{_OF}}}[5m]))", "{{plan}}"),
-                    ],
+                    queries=_a_minute("generation_requests_total", "plan"),
                     stacked=True,
                 ),
                 Panel(
                     title="Ended a minute, by result",
-                    queries=[Query(f"60 * sum by (status) (rate({_ENDED}}}[5m]))", "{{status}}")],
+                    queries=_a_minute(_ENDED, "status"),
                     stacked=True,
                 ),
                 Panel(
                     title="Images a minute, by model",
-                    queries=[Query(f"60 * sum by (model) (rate(images_generated_total{{{_OF}}}[5m]))", "{{model}}")],
+                    queries=_a_minute("images_generated_total", "model"),
                     stacked=True,
                 ),
                 Panel(title="Failed, of all that ended", queries=[Query(_FAILED, "{{environment}}")], unit="percent"),
@@ -97,13 +99,13 @@ BOARD = Board(
             (
                 Panel(
                     title="From the claim to the end",
-                    queries=quantiles("generation_duration_seconds", f'{_OF}, status="succeeded"'),
+                    queries=quantiles("generation_duration_seconds", _SUCCEEDED, short_lived=True),
                     unit="s",
                 ),
                 Panel(
                     title="P95 by model",
                     queries=[
-                        quantiles("generation_duration_seconds", f'{_OF}, status="succeeded"', by="model")[1],
+                        quantiles("generation_duration_seconds", _SUCCEEDED, by="model", short_lived=True)[1],
                     ],
                     unit="s",
                 ),

@@ -58,6 +58,45 @@ def test_prometheus_can_read_every_question(board: Board, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "title", "worth"),
+    [
+        ("business", "Credits spent in a day, by model", 10),
+        ("business", "Images in a day, by model", 4),
+        ("business", "Credits an image", 2.5),
+        ("generation", "Images a minute, by model", 0.8),
+    ],
+)
+def test_a_worker_that_lives_for_one_job_counts(name: str, title: str, worth: float, tmp_path: Path) -> None:
+    """Its series begins with what the job was worth; increase() holds that for old, and the boards showed nothing."""
+    (board,) = [one for one in BOARDS if one.name == name]
+    (query,) = [query for panel in board.panels if panel.title == title for query in panel.queries]
+    of = '{environment="prod",service="gpu-worker",model="sdxl",pod='
+    test = {
+        "evaluation_interval": "15s",
+        "tests": [
+            {
+                "interval": "15s",
+                "input_series": [
+                    {"series": f'credits_consumed_total{of}"new"}}', "values": "_x5990 10x8"},
+                    {"series": f'images_generated_total{of}"new"}}', "values": "_x5990 4x8"},
+                    {"series": f'credits_consumed_total{of}"old and idle"}}', "values": "50x6010"},
+                    {"series": f'images_generated_total{of}"old and idle"}}', "values": "20x6010"},
+                ],
+                "promql_expr_test": [
+                    {
+                        "expr": query.expr.replace("$environment", "dev|prod"),
+                        "eval_time": "25h",
+                        "exp_samples": [{"labels": '{model="sdxl"}', "value": worth}],
+                    }
+                ],
+            }
+        ],
+    }
+    done = promtool("test", "rules", write(tmp_path / "test.yaml", test))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_legend_names_labels_that_the_answer_has(board: Board) -> None:
     for panel in board.panels:
         for query in panel.queries:
