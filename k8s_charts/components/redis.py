@@ -22,9 +22,9 @@ def redis_url(facts: Facts, environment: Environment, *, token: str = TOKEN) -> 
     >>> from blueprint.environments import DEV, PROD
     >>> from k8s_charts.facts import placeholders
     >>> redis_url(placeholders(), DEV)
-    'rediss://redis-dev-primary.placeholder.invalid:6379/0?ssl_cert_reqs=required'
+    'rediss://redis-dev.placeholder.invalid:6379/0?ssl_cert_reqs=required'
     >>> redis_url(placeholders(), PROD)
-    'rediss://:{{ .token }}@redis-prod-primary.placeholder.invalid:6379/0?ssl_cert_reqs=required'
+    'rediss://:{{ .token }}@redis-prod.placeholder.invalid:6379/0?ssl_cert_reqs=required'
     """
     login = f":{token}@" if environment.redis_auth else ""
     if not facts.in_cluster:

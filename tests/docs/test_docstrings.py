@@ -8,7 +8,7 @@ import pytest
 
 from tests.docs.markdown import ROOT
 
-FOLDERS = ("blueprint", "services", "gpu_worker", "studio", "migrations", "bench")
+FOLDERS = ("blueprint", "stacks", "k8s_charts", "services", "gpu_worker", "studio", "migrations", "bench")
 
 
 def modules() -> list[str]:

@@ -84,20 +84,25 @@ def test_the_storage_key_opens_an_applications_own_buckets_only(asked: Asked, wo
     assert not asked.decrypts(workload, "storage"), "never by itself, past S3"
 
 
+def reads(asked: Asked, role: str, path: str) -> bool:
+    """Whether a role gets a secret; its key is open to it then, and to nobody else."""
+    opened = asked.decrypts(
+        role,
+        "secrets",
+        **{
+            "kms:ViaService": f"secretsmanager.{asked.region}.amazonaws.com",
+            "kms:EncryptionContext:SecretARN": asked.secret(path),
+        },
+    )
+    assert asked.may(role, "secretsmanager:GetSecretValue", asked.secret(path)) is opened, path
+    return opened
+
+
 def test_external_secrets_read_their_environments_path_and_no_other(asked: Asked, environment: str) -> None:
     role = f"{environment}-external-secrets"
     for path, secret in SECRETS.items():
         own = secret.environment == environment
-        assert asked.may(role, "secretsmanager:GetSecretValue", asked.secret(path)) is own, path
-        opened = asked.decrypts(
-            role,
-            "secrets",
-            **{
-                "kms:ViaService": f"secretsmanager.{asked.region}.amazonaws.com",
-                "kms:EncryptionContext:SecretARN": asked.secret(path),
-            },
-        )
-        assert opened is own, path
+        assert reads(asked, role, path) is own, path
         assert not asked.may(role, "secretsmanager:PutSecretValue", asked.secret(path))
     assert not asked.may(role, "secretsmanager:GetSecretValue", asked.secret(f"pingvas/{environment}ish/jwt-secret"))
     assert not asked.may(role, "secretsmanager:GetSecretValue", asked.secret("rds!cluster-1"))
@@ -118,16 +123,7 @@ def test_the_bootstrap_reads_what_it_sets_and_no_other_secret(asked: Asked) -> N
     role = "bootstrap-external-secrets"
     for path, secret in SECRETS.items():
         wanted = secret.name in ("db-owner", "db-app", "db-worker", "db-backup")
-        assert asked.may(role, "secretsmanager:GetSecretValue", asked.secret(path)) is wanted, path
-        opened = asked.decrypts(
-            role,
-            "secrets",
-            **{
-                "kms:ViaService": f"secretsmanager.{asked.region}.amazonaws.com",
-                "kms:EncryptionContext:SecretARN": asked.secret(path),
-            },
-        )
-        assert opened is wanted, path
+        assert reads(asked, role, path) is wanted, path
         assert not asked.may(role, "secretsmanager:PutSecretValue", asked.secret(path))
 
 
