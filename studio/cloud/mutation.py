@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from studio.cloud.revision import git
 from studio.errors import StudioError, UsageError
 from studio.home import PROJECT
 
@@ -136,13 +137,14 @@ def _first_failure(root: Path, tests: Sequence[str], *, whole: bool = False) -> 
 
 @contextmanager
 def _copy(root: Path) -> Iterator[Path]:
-    """The files that git knows of, as they stand in the working tree."""
-    done = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root,
-        capture_output=True,
-        check=True,
-    )
+    """The files that git knows of, as they stand in the working tree.
+
+    Raises:
+        UsageError: the project is no checkout, or there is no Git here.
+    """
+    done = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    if done.returncode:
+        raise UsageError(f"{root} is no Git checkout, and Git has to say which files belong to it.")
     with tempfile.TemporaryDirectory(prefix="pingvas-mutation-") as folder:
         for name in filter(None, done.stdout.decode().split("\0")):
             if name.startswith(("models/", "docs/images/")) or not (root / name).is_file():

@@ -19,22 +19,27 @@ def files_of(revision: str, *paths: str, project: Path = PROJECT) -> Iterator[Pa
     Raises:
         UsageError: there is no such revision, or no Git here.
     """
-    commit = _git(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    commit = git(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if commit.returncode:
         raise UsageError(
             f"There is no revision {revision!r} here.", advice="A branch, a tag or a commit of this project."
         )
     name = commit.stdout.decode().strip()
-    prefix = _git(project, "rev-parse", "--show-prefix").stdout.decode().strip()
-    archive = _git(project, "archive", "--format=zip", f"{name}:{prefix}", *paths)
+    prefix = git(project, "rev-parse", "--show-prefix").stdout.decode().strip()
+    archive = git(project, "archive", "--format=zip", f"{name}:{prefix}", *paths)
     with tempfile.TemporaryDirectory(prefix="pingvas-revision-") as folder:
         if not archive.returncode:
             zipfile.ZipFile(io.BytesIO(archive.stdout)).extractall(folder)
         yield Path(folder)
 
 
-def _git(project: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+def git(project: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    """Git's answer in a project, whatever it is.
+
+    Raises:
+        UsageError: there is no Git here.
+    """
     try:
         return subprocess.run(["git", *arguments], cwd=project, capture_output=True, check=False)
     except FileNotFoundError:
-        raise UsageError("Git is not installed, so there is no revision to compare with.") from None
+        raise UsageError("Git is not installed, and this asks it for files of the project.") from None

@@ -1,5 +1,6 @@
 """The mutation command on a small project of its own, and the real catalogue against the code as it stands."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -59,6 +60,16 @@ def test_tests_that_fail_anyway_prove_nothing(project: Path) -> None:
 def test_a_mutation_that_no_longer_fits_is_named(project: Path) -> None:
     (project / "number.py").write_text("PORT = 444\nOPEN = False\n")
     with pytest.raises(StudioError, match=r"mutation port: .* stands 0 times"):
+        run(catalogue(project), lambda _: None, project)
+
+
+def test_without_git_or_a_checkout_it_says_what_it_lacks(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as bare:
+        bare.setenv("PATH", str(project))
+        with pytest.raises(UsageError, match="Git is not installed"):
+            run(catalogue(project), lambda _: None, project)
+    shutil.rmtree(project / ".git")
+    with pytest.raises(UsageError, match="is no Git checkout"):
         run(catalogue(project), lambda _: None, project)
 
 
