@@ -182,7 +182,10 @@ class Server:
         for other, fields in owners.items():
             if other != manager:
                 owners[other] = {path: value for path, value in fields.items() if mine.get(path, value) == value}
-        body["metadata"]["managedFields"] = [{"manager": one, "operation": "Apply"} for one in owners]
+        # Without fields of its own, which clients decode, an entry would crash them.
+        body["metadata"]["managedFields"] = [
+            {"manager": one, "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": {}} for one in owners
+        ]
         if key[2]:
             body["metadata"]["namespace"] = key[2]
         return (200 if old else 201), self.store(key, body)

@@ -31,6 +31,8 @@ KINDS = ("applications", "applicationsets", "appprojects")
 CREDENTIAL = "repository"
 WORKLOAD_MINUTES = 10
 ASK_EVERY_SECONDS = 5.0
+PATIENCE = 6
+"""How often in a row ArgoCD must complain of the root: while its parts start, or change, it does so in passing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,7 @@ class Bootstrap:
 
     def _credential(self, cluster: Cluster) -> None:
         if not self.options.token:
-            there = cluster.get("secret", CREDENTIAL, "-n", ARGOCD.namespace, "-o", "name")
+            there = cluster.get("secret", CREDENTIAL, "-n", ARGOCD.namespace)
             self.say("    there already" if there else "    none: the repository is read without one")
             return
         cluster.apply_given(credential(self.options.token), manager="pingvas-bootstrap")
@@ -131,6 +133,7 @@ class Bootstrap:
             chart = [str(self.options.chart)] if self.options.chart else [ARGOCD.chart, "--repo", ARGOCD.repository]
             version = [] if self.options.chart else ["--version", ARGOCD.version]
             flags = ("--namespace", ARGOCD.namespace, "--values", str(values), "--force-conflicts", "--timeout", "10m")
+            self._forget_interrupted(cluster)
             cluster.helm("upgrade", "--install", ARGOCD.release_name, *chart, *version, *flags)
         kinds = [f"customresourcedefinition/{kind}.argoproj.io" for kind in KINDS]
         cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", *kinds)
@@ -147,14 +150,24 @@ class Bootstrap:
                 ) from error
         self.say(f"    {len(workloads)} workloads are ready")
 
+    def _forget_interrupted(self, cluster: Cluster) -> None:
+        """Helm refuses a release that an interrupted Helm left pending; what that one made is adopted by the next."""
+        releases = cluster.get("secrets", "-n", ARGOCD.namespace, "-l", f"owner=helm,name={ARGOCD.release_name}")
+        for one in releases.get("items", []):
+            if one["metadata"]["labels"]["status"].startswith("pending-"):
+                cluster.kubectl("delete", "secret", one["metadata"]["name"], "-n", ARGOCD.namespace)
+
     def _wait(self, cluster: Cluster) -> None:
         until = time.monotonic() + self.options.minutes * 60
         told = ""
+        complaints = 0
         while True:
             found = cluster.get("applications.argoproj.io", "-n", ARGOCD.namespace).get("items", [])
             states = {one["metadata"]["name"]: one.get("status", {}) for one in found}
             root = states.get(ROOT, {})
-            if complaint := _complaint(root):
+            complaint = _complaint(root)
+            complaints = complaints + 1 if complaint else 0
+            if complaints == PATIENCE:
                 raise StudioError(f"ArgoCD cannot apply {ROOT}: {complaint}", advice=_remedy(complaint))
             if _state(root) == ("Synced", "Healthy"):
                 self.say(f"    {ROOT} is Synced and Healthy")

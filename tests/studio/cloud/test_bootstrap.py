@@ -1,6 +1,7 @@
 """The bootstrap with real kubectl and helm against an API server in memory and an emulated STS."""
 
 import base64
+import gzip
 import json
 import os
 import re
@@ -208,6 +209,23 @@ def test_a_run_that_was_cut_off_goes_on(make: Make, api: Server, chart: Path) ->
     assert api.find("deployments", "argocd-server", "argocd") is not None
 
 
+@pytest.mark.parametrize("status", ["pending-install", "pending-upgrade", "failed"])
+def test_a_helm_that_was_cut_off_is_no_obstacle(make: Make, api: Server, status: str) -> None:
+    """A pending release is what Helm leaves when it is killed, or loses the network, on its way."""
+    api.controllers.remove(argocd)
+    bootstrap = make(minutes=0.0)
+    bootstrap.look()
+    bootstrap.run()
+    (release,) = [body for key, body in api.objects.items() if key[3].startswith("sh.helm.release")]
+    packed = base64.b64decode(base64.b64decode(release["data"]["release"]))
+    cut = gzip.decompress(packed).replace(b'"status":"deployed"', f'"status":"{status}"'.encode())
+    release["data"]["release"] = base64.b64encode(base64.b64encode(gzip.compress(cut))).decode()
+    release["metadata"]["labels"]["status"] = status
+    bootstrap.run()
+    releases = [body for key, body in sorted(api.objects.items()) if key[3].startswith("sh.helm.release")]
+    assert releases[-1]["metadata"]["labels"]["status"] == "deployed"
+
+
 def test_the_token_lies_in_its_secret_and_nowhere_else(
     make: Make, api: Server, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -373,6 +391,24 @@ def test_a_repository_that_argocd_cannot_read_is_told_with_its_remedy(make: Make
     with pytest.raises(StudioError, match="authentication required") as raised:
         bootstrap.run()
     assert "ARGOCD_GIT_TOKEN" in raised.value.advice
+
+
+def test_a_complaint_in_passing_stops_nothing(make: Make, api: Server, said: list[str]) -> None:
+    """The repository server answers nobody for the moment in which its service learns of a new pod."""
+    passing = {"conditions": [{"type": "ComparisonError", "message": "connection refused"}]}
+    healthy = {"sync": {"status": "Synced"}, "health": {"status": "Healthy"}}
+
+    def judged(server: Server, status: dict[str, Any]) -> None:
+        root = server.find("applications", "pingvas", "argocd")
+        if root is not None and root.get("status") not in (status, healthy):
+            server.put("argoproj.io/v1alpha1", "applications", root | {"status": status})
+
+    api.controllers[:] = [rollouts, lambda server: judged(server, passing)]
+    bootstrap = make()
+    bootstrap.pause = lambda seconds: judged(api, healthy)
+    bootstrap.look()
+    bootstrap.run()
+    assert said[-1] == "    pingvas is Synced and Healthy"
 
 
 def test_a_platform_that_is_not_healthy_in_time_is_told_with_what_is_missing(make: Make, api: Server) -> None:
