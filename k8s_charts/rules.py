@@ -132,6 +132,22 @@ def _silent(alarm: Alarm, _: str) -> str:
     return f"min by (namespace, job, pod) ({alarm.metric})"
 
 
+def _unhealthy(alarm: Alarm, _: str) -> str:
+    """An application that syncs by itself and is not as Git says; of prod, which waits for people, its health alone."""
+    broken = f'{alarm.metric}{{health_status="Degraded"}}'
+    adrift = f'{alarm.metric}{{autosync_enabled="true",sync_status!="Synced"}}'
+    return _by_name(f"{broken} or {adrift}", "dest_namespace")
+
+
+def _unread(alarm: Alarm, _: str) -> str:
+    """External Secrets' own label of the namespace: Prometheus renames it, since the target has one too."""
+    return _by_name(f'{alarm.metric}{{condition="Ready",status="False"}}', "exported_namespace")
+
+
+def _by_name(series: str, label: str) -> str:
+    return f'max by (namespace, name) (label_replace({series}, "namespace", "$1", "{label}", "(.+)"))'
+
+
 _BOTH = tuple(one.name for one in CLUSTER_ENVIRONMENTS)
 _QUOTA_TEXT = '{{ $labels.resource }} of ENVIRONMENT: {{ $value | printf "%.0f" }} % of the quota is used'
 WATCHES: Mapping[str, Watch] = MappingProxyType(
@@ -159,6 +175,13 @@ WATCHES: Mapping[str, Watch] = MappingProxyType(
         "metrics-missing": Watch(
             ask=_silent,
             text="{{ $labels.namespace }}/{{ $labels.pod }} ({{ $labels.job }}) does not answer Prometheus",
+        ),
+        "application-unhealthy": Watch(
+            ask=_unhealthy,
+            text="ArgoCD's {{ $labels.name }} ({{ $labels.namespace }}) is degraded, or not as Git says",
+        ),
+        "secret-unread": Watch(
+            ask=_unread, text="{{ $labels.namespace }}/{{ $labels.name }} cannot be read from Secrets Manager"
         ),
     }
 )

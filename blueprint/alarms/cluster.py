@@ -46,4 +46,22 @@ CLUSTER = (
         evaluation=5 * MINUTE,
         reason="something that should answer Prometheus does not: what it would have said raises no alarm",
     ),
+    Alarm(
+        name="application-unhealthy",
+        severity="warning",
+        owner="prometheus",
+        metric="argocd_app_info",
+        threshold=0,
+        evaluation=30 * MINUTE,
+        reason="what runs is not what Git says, or it does not work, and ArgoCD did not get it right by itself",
+    ),
+    Alarm(
+        name="secret-unread",
+        severity="warning",
+        owner="prometheus",
+        metric="externalsecret_status_condition",
+        threshold=0,
+        evaluation=15 * MINUTE,
+        reason="a Secret is no longer what Secrets Manager holds: the next rotation locks whoever uses it out",
+    ),
 )

@@ -77,6 +77,26 @@ def memory(available: int) -> dict[str, str]:
     }
 
 
+def application(name: str, to: str, *, sync: str = "Synced", health: str = "Healthy", auto: str = "true") -> str:
+    """As the application controller tells it and Prometheus keeps it."""
+    labels = {
+        "name": name,
+        "dest_namespace": to,
+        "sync_status": sync,
+        "health_status": health,
+        "autosync_enabled": auto,
+        "namespace": "argocd",
+        "exported_namespace": "argocd",
+    }
+    told = ",".join(f'{key}="{value}"' for key, value in labels.items())
+    return f"argocd_app_info{{{told}}}"
+
+
+def secret(status: str) -> str:
+    labels = f'condition="Ready",status="{status}",name="user-service",exported_namespace="prod"'
+    return f'externalsecret_status_condition{{{labels},namespace="external-secrets"}}'
+
+
 GPU = 'DCGM_FI_DEV_GPU_UTIL{node="n1",gpu="0",UUID="u"}'
 WORKER = 'up{environment="prod",service="gpu-worker",namespace="prod",job="gpu-worker",pod="w"}'
 TARGET = 'up{namespace="prod",job="user-service",pod="u-1"}'
@@ -221,6 +241,51 @@ CASES = (
             "pod": "u-1",
         },
         summary="prod/u-1 (user-service) does not answer Prometheus",
+    ),
+    Case(
+        what="an application that is broken for half an hour",
+        alarm="application-unhealthy",
+        series={application("prod-user-service", "prod", sync="OutOfSync", health="Degraded", auto="false"): "1x130"},
+        at="30m",
+        fires={"severity": "warning", "environment": "prod", "namespace": "prod", "name": "prod-user-service"},
+        summary="ArgoCD's prod-user-service (prod) is degraded, or not as Git says",
+    ),
+    Case(
+        what="an application that should sync and does not",
+        alarm="application-unhealthy",
+        series={application("keda", "keda", sync="Unknown"): "1x130"},
+        at="30m",
+        fires={"severity": "warning", "environment": "shared", "namespace": "keda", "name": "keda"},
+        summary="ArgoCD's keda (keda) is degraded, or not as Git says",
+    ),
+    Case(
+        what="a release that waits for its approval",
+        alarm="application-unhealthy",
+        series={application("prod-user-service", "prod", sync="OutOfSync", auto="false"): "1x130"},
+        at="31m",
+    ),
+    Case(
+        what="a sync of some minutes",
+        alarm="application-unhealthy",
+        series={
+            application("keda", "keda", sync="OutOfSync"): "1x40 _x90",
+            application("keda", "keda"): "_x41 1x90",
+        },
+        at="31m",
+    ),
+    Case(
+        what="a secret that cannot be read for a quarter of an hour",
+        alarm="secret-unread",
+        series={secret("False"): "1x70", secret("True"): "0x70"},
+        at="15m",
+        fires={"severity": "warning", "environment": "prod", "namespace": "prod", "name": "user-service"},
+        summary="prod/user-service cannot be read from Secrets Manager",
+    ),
+    Case(
+        what="a secret that is read",
+        alarm="secret-unread",
+        series={secret("False"): "0x70", secret("True"): "1x70"},
+        at="16m",
     ),
     Case(what="a pod that misses some scrapes", alarm="metrics-missing", series={TARGET: "0x16 1 0x16"}, at="6m"),
 )

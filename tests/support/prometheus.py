@@ -33,6 +33,11 @@ OTHERS: Mapping[str, frozenset[str]] = {
     # kubelet
     "kubelet_volume_stats_used_bytes": frozenset({"namespace", "persistentvolumeclaim"}),
     "kubelet_volume_stats_capacity_bytes": frozenset({"namespace", "persistentvolumeclaim"}),
+    # Argo CD, controller/metrics/metrics.go; External Secrets, pkg/controllers/externalsecret/esmetrics. Prometheus
+    # renames their own `namespace`, since the target has one.
+    "argocd_app_info": TARGET
+    | {"name", "project", "autosync_enabled", "dest_namespace", "sync_status", "health_status", "exported_namespace"},
+    "externalsecret_status_condition": TARGET | {"name", "condition", "status", "exported_namespace"},
     # DCGM; `node` is our relabelling
     **dict.fromkeys(GPU_FIELDS, frozenset({"node", "gpu", "UUID", "modelName"})),
 }
