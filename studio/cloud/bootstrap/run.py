@@ -65,9 +65,14 @@ class Bootstrap:
         """Every check; those of the cluster only where the account is the right one. Nothing is changed.
 
         Raises:
-            UsageError: facts.yaml cannot be read, or the profile does not exist.
+            UsageError: facts.yaml cannot be read, the profile does not exist, or nobody can accept that check.
             StudioError, NotRunningError: no credentials, no cluster, no way to its API server.
         """
+        if refused := sorted(self.options.accept - {*checks.ACCEPTABLE}):
+            raise UsageError(
+                f"No problem of {', '.join(refused)} can be accepted.",
+                advice=f"--accept takes one of these: {', '.join(checks.ACCEPTABLE)}.",
+            )
         try:
             self.facts = load(self.gitops)
         except RuleError as error:
@@ -88,9 +93,8 @@ class Bootstrap:
         return findings
 
     def stops(self, findings: Sequence[Finding], *names: str) -> list[Finding]:
-        """Problems that were not accepted, of these checks or of all. Nobody can accept another account or cluster."""
-        accepted = self.options.accept - {"facts", "account", "cluster", "rights"}
-        problems = [one for one in findings if one.state == "problem" and one.check not in accepted]
+        """Problems that were not accepted, of these checks or of all."""
+        problems = [one for one in findings if one.state == "problem" and one.check not in self.options.accept]
         return [one for one in problems if not names or one.check in names]
 
     def run(self) -> None:

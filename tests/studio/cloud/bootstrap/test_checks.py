@@ -14,6 +14,7 @@ from k8s_charts import tree
 from k8s_charts.facts import Facts, placeholders
 from k8s_charts.folder import UNRELEASED
 from k8s_charts.main import build, files
+from studio.cloud.bootstrap.checks import ACCEPTABLE
 from studio.errors import NotRunningError, StudioError, UsageError
 from tests.support.bootstrap import Make, commit, state
 from tests.support.eks import node
@@ -49,9 +50,14 @@ def test_another_cluster_stops_it(make: Make, described_as: dict[str, Any], chec
     assert told in stopping[0].found
 
 
-def test_nobody_can_accept_another_cluster_but_a_version_may_be(make: Make) -> None:
-    other = make({"status": "CREATING"}, accept=frozenset({"cluster"}))
-    assert other.stops(other.look())
+@pytest.mark.parametrize("name", ["facts", "account", "cluster", "rights", "kubernetes"])
+def test_nobody_can_accept_another_cluster_nor_what_is_no_check(make: Make, name: str) -> None:
+    with pytest.raises(UsageError, match=f"No problem of {name} can be accepted") as raised:
+        make(accept=frozenset({name})).look()
+    assert all(one in raised.value.advice for one in ACCEPTABLE)
+
+
+def test_another_version_may_be_accepted(make: Make) -> None:
     older = make({"version": "1.34"}, accept=frozenset({"Kubernetes"}))
     assert older.stops(older.look()) == []
 
