@@ -10,6 +10,8 @@ from k8s_charts import tree
 from k8s_charts.facts import placeholders
 from k8s_charts.folder import GitOps
 from k8s_charts.main import build, files
+from studio.cloud.reachability.estate import estate
+from studio.cloud.reachability.report import Report, report
 from tests.support.manifests import Manifests
 from tests.support.templates import Templates, synthesize
 
@@ -24,6 +26,12 @@ def manifests(app: GitOps, tmp_path_factory: pytest.TempPathFactory) -> Manifest
     root: Path = tmp_path_factory.mktemp("gitops")
     tree.write(root, files(app))
     return Manifests(app, root)
+
+
+@pytest.fixture(scope="session")
+def reachability(manifests: Manifests) -> Report:
+    """Who reaches whom by the network policies as they are applied."""
+    return report(estate([one.body for one in manifests.all()]))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """Who reaches whom, of the policies as they are applied: the list in blueprint/reach.py is all of it."""
 
-import copy
-from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -20,7 +18,7 @@ from k8s_charts import tree
 from k8s_charts.facts import placeholders
 from k8s_charts.main import build, files
 from studio.cloud.reachability.difference import differences, plan
-from studio.cloud.reachability.estate import Estate, estate, rendered
+from studio.cloud.reachability.estate import estate, rendered
 from studio.cloud.reachability.evaluator import Evaluator
 from studio.cloud.reachability.lines import UNRULED
 from studio.cloud.reachability.matrix import Matrix, matrix
@@ -31,7 +29,6 @@ from tests.support.manifests import Manifests
 
 ENVIRONMENTS = [one.namespace for one in CLUSTER_ENVIRONMENTS]
 RULED = (*ENVIRONMENTS, *CLOSED)
-Policies = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -40,31 +37,23 @@ def objects(manifests: Manifests) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def found(objects: list[dict[str, Any]]) -> Report:
-    return report(estate(objects))
+def own(reachability: Report) -> Matrix:
+    return reachability.own
 
 
-@pytest.fixture(scope="module")
-def own(found: Report) -> Matrix:
-    return found.own
+def pods(reachability: Report, namespace: str) -> list[str]:
+    return [one.name for one in reachability.estate.pods if one.namespace == namespace]
 
 
-def some(matrix: Matrix, source: str, target: str) -> Ports:
-    reach = matrix.get((source, target))
-    return reach.some if reach else NONE
+def test_both_analysers_find_exactly_what_the_blueprint_lists(reachability: Report) -> None:
+    assert reachability.problems == []
+    assert reachability.own == reachability.other
 
 
-def pods(found: Report, namespace: str) -> list[str]:
-    return [one.name for one in found.estate.pods if one.namespace == namespace]
-
-
-def test_both_analysers_find_exactly_what_the_blueprint_lists(found: Report) -> None:
-    assert found.problems == []
-    assert found.own == found.other
-
-
-def test_every_workload_is_somebody_that_the_analysers_were_asked_about(found: Report, manifests: Manifests) -> None:
-    known = {*(one.name for one in found.estate.pods), *found.estate.on_nodes}
+def test_every_workload_is_somebody_that_the_analysers_were_asked_about(
+    reachability: Report, manifests: Manifests
+) -> None:
+    known = {*(one.name for one in reachability.estate.pods), *reachability.estate.on_nodes}
     made = {f"{one.namespace}/{one.name}" for one in manifests.all() if one.pod is not None}
     assert made <= known
     assert {f"{env}/{one.title}" for env in ENVIRONMENTS for one in SERVICES.values()} <= made
@@ -73,21 +62,23 @@ def test_every_workload_is_somebody_that_the_analysers_were_asked_about(found: R
 
 
 @pytest.mark.parametrize(("one", "other"), [("dev", "prod"), ("prod", "dev")])
-def test_no_pod_of_one_environment_reaches_one_of_the_other(one: str, other: str, found: Report) -> None:
+def test_no_pod_of_one_environment_reaches_one_of_the_other(one: str, other: str, reachability: Report) -> None:
     pairs = [
-        pair for pair in (*found.own, *found.other) if pair[0].startswith(f"{one}/") and pair[1].startswith(f"{other}/")
+        pair
+        for pair in (*reachability.own, *reachability.other)
+        if pair[0].startswith(f"{one}/") and pair[1].startswith(f"{other}/")
     ]
     assert pairs == []
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_neither_end_lets_the_other_environment_through_even_if_its_peer_had_no_policy(
-    environment: str, found: Report
+    environment: str, reachability: Report
 ) -> None:
-    evaluator = Evaluator(found.estate)
+    evaluator = Evaluator(reachability.estate)
     [other] = [one for one in ENVIRONMENTS if one != environment]
-    for pod in (found.estate.pod(name) for name in pods(found, environment)):
-        for peer in (found.estate.pod(name) for name in pods(found, other)):
+    for pod in (reachability.estate.pod(name) for name in pods(reachability, environment)):
+        for peer in (reachability.estate.pod(name) for name in pods(reachability, other)):
             assert evaluator.by_selector("egress", pod, peer) == NONE
             assert evaluator.by_selector("ingress", pod, peer) == NONE
         for private in NETWORK.private:
@@ -113,10 +104,10 @@ def test_nobody_else_reaches_the_data_subnets_but_keda_and_the_bootstrap(own: Ma
     )
 
 
-def test_no_pod_under_a_policy_reaches_instance_metadata(found: Report) -> None:
+def test_no_pod_under_a_policy_reaches_instance_metadata(reachability: Report) -> None:
     metadata = IPv4Address(INSTANCE_METADATA.network_address)
-    evaluator = Evaluator(found.estate)
-    for pod in found.estate.pods:
+    evaluator = Evaluator(reachability.estate)
+    for pod in reachability.estate.pods:
         ruled = pod.namespace in RULED
         assert evaluator.by_address("egress", pod, metadata) == (NONE if ruled else ANY), pod.name
         assert ruled or pod.namespace == UNRULED, f"{pod.name} has no policy"
@@ -129,13 +120,13 @@ def test_the_load_balancer_reaches_each_service_on_its_own_port_and_nothing_else
 
 
 def test_prometheus_reaches_every_port_that_its_monitors_name_and_other_pods_of_monitoring_none(
-    own: Matrix, found: Report
+    own: Matrix, reachability: Report
 ) -> None:
     for environment in ENVIRONMENTS:
         wanted = {one.title: one.port for one in SERVICES.values()} | {"gpu-worker": WORKER.metrics_port}
         for app, port in wanted.items():
             assert str(own["monitoring/prometheus", f"{environment}/{app}"]) == f"tcp/{port}"
-            pod = found.estate.pod(f"{environment}/{app}")
+            pod = reachability.estate.pod(f"{environment}/{app}")
             assert port in pod.named.values(), f"{pod.name} has no port {port}"
     others = {
         source
@@ -226,106 +217,3 @@ def test_a_range_that_policies_would_take_for_the_internet_stops_synthesis(field
     with pytest.raises(RuleError, match=f"network.{field}"):
         check(wide)
     assert all(any(getattr(NETWORK, one).subnet_of(each) for each in PRIVATE_RANGES) for one in ("vpc", "services"))
-
-
-def _named(policies: Policies, name: str, namespace: str = "dev") -> dict[str, Any]:
-    [one] = [one for one in policies if one["metadata"] == {"name": name, "namespace": namespace}]
-    return one
-
-
-def _whole_vpc(policies: Policies) -> None:
-    _named(policies, "allow-https-out")["spec"]["egress"][0]["to"] = [{"ipBlock": {"cidr": "10.0.0.0/16"}}]
-
-
-def _no_type(policies: Policies) -> None:
-    for one in policies:
-        if one["metadata"]["namespace"] == "dev":
-            one["spec"]["policyTypes"] = ["Ingress"]
-
-
-def _typo(policies: Policies) -> None:
-    _named(policies, "allow-to-user-service")["spec"]["podSelector"]["matchLabels"] = {
-        "app.kubernetes.io/nam": "user-service"
-    }
-
-
-def _allow_all(policies: Policies) -> None:
-    _named(policies, "allow-same-namespace")["spec"]["egress"] = [{}]
-
-
-def _allow_all_in(policies: Policies) -> None:
-    _named(policies, "allow-same-namespace", "prod")["spec"]["ingress"] = [{"from": [{"namespaceSelector": {}}]}]
-
-
-def _off_by_one(policies: Policies) -> None:
-    _named(policies, "allow-to-model-service")["spec"]["ingress"][0]["ports"][0]["port"] += 1
-
-
-def _longer(policies: Policies) -> None:
-    _named(policies, "allow-to-model-service")["spec"]["ingress"][0]["ports"][0]["endPort"] = 8006
-
-
-def _no_exception(policies: Policies) -> None:
-    del _named(policies, "allow-https-out")["spec"]["egress"][0]["to"][0]["ipBlock"]["except"]
-
-
-def _fewer_exceptions(policies: Policies) -> None:
-    _named(policies, "allow-https-out", "prod")["spec"]["egress"][0]["to"][0]["ipBlock"]["except"].remove(
-        "169.254.0.0/16"
-    )
-
-
-def _half_a_subnet(policies: Policies) -> None:
-    _named(policies, "allow-postgres")["spec"]["egress"][0]["to"][0]["ipBlock"]["cidr"] = "10.0.21.0/25"
-
-
-def _lost(policies: Policies) -> None:
-    policies.remove(_named(policies, "allow-dns", "prod"))
-
-
-def _udp_forgotten(policies: Policies) -> None:
-    ports = _named(policies, "allow-dns")["spec"]["egress"][0]["ports"]
-    ports[:] = [{"port": one["port"]} for one in ports]
-
-
-def _namespace_only(policies: Policies) -> None:
-    del _named(policies, "allow-to-gpu-worker")["spec"]["ingress"][0]["from"][0]["podSelector"]
-
-
-@pytest.mark.parametrize(
-    ("mutation", "told"),
-    [
-        (_whole_vpc, "dev/user-service -> private-subnets"),
-        (_no_type, "dev/user-service -> instance-metadata"),
-        (_typo, "public-subnets -> dev/user-service"),
-        (_allow_all, "dev/user-service -> instance-metadata"),
-        (_allow_all_in, "monitoring/prometheus -> prod/migrations"),
-        (_off_by_one, "public-subnets -> dev/model-service"),
-        (_longer, "public-subnets -> dev/model-service"),
-        (_no_exception, "dev/user-service -> private-subnets"),
-        (_fewer_exceptions, "prod/user-service -> instance-metadata"),
-        (_half_a_subnet, "dev/user-service -> data-subnets"),
-        (_lost, "prod/user-service -> kube-system/coredns"),
-        (_udp_forgotten, "dev/user-service -> kube-system/coredns"),
-        (_namespace_only, "monitoring/grafana -> dev/gpu-worker"),
-    ],
-)
-def test_a_policy_gone_wrong_is_told_by_the_pair(
-    mutation: Callable[[Policies], None], told: str, found: Report
-) -> None:
-    policies: Policies = copy.deepcopy([dict(one) for one in found.estate.policies])
-    mutation(policies)
-    broken: Estate = replace(found.estate, policies=tuple(policies))
-    problems = [str(one) for one in differences(matrix(Evaluator(broken)), found.wanted, "own")]
-    assert any(one.startswith(f"{told}: ") for one in problems), problems[:5]
-
-
-def test_an_opening_by_address_on_both_sides_joins_the_environments_and_is_told(found: Report) -> None:
-    """The documents' own egress rule, 10.0.0.0/16, with an ingress rule as careless."""
-    policies: Policies = copy.deepcopy([dict(one) for one in found.estate.policies])
-    everywhere = [{"ipBlock": {"cidr": str(NETWORK.vpc)}}]
-    _named(policies, "allow-same-namespace", "dev")["spec"]["egress"].append({"to": everywhere})
-    _named(policies, "allow-same-namespace", "prod")["spec"]["ingress"].append({"from": everywhere})
-    broken = matrix(Evaluator(replace(found.estate, policies=tuple(policies))))
-    assert some(broken, "dev/user-service", "prod/user-service") == ANY
-    assert some(broken, "prod/user-service", "dev/user-service") == NONE
