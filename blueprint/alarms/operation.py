@@ -1,8 +1,7 @@
 """What an operator needs beside the table: services of AWS near their limits, and messages that go astray. Seconds."""
 
 from blueprint.alarm import MINUTE, Alarm
-
-GIB = 1024**3
+from blueprint.connections import GIB
 
 OPERATION = (
     Alarm(

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from studio.cli.output import note, result
+from studio.cloud.bootstrap import ACCEPTABLE
 from studio.errors import StudioError, UsageError
 
 TOKEN = "ARGOCD_GIT_TOKEN"  # noqa: S105 (a variable's name)
@@ -29,7 +30,9 @@ def bootstrap(
     minutes: Annotated[float, typer.Option(min=0, help="How long to wait for the platform; 0: not at all.")] = 45,
     accept: Annotated[
         list[str] | None,
-        typer.Option(help="Go on in spite of this check's problem; may be given again.", show_default=False),
+        typer.Option(
+            help=f"Go on in spite of a problem of {', '.join(ACCEPTABLE)}; may be given again.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Bring ArgoCD up on the cluster that `deploy` made, and hand everything else over to it, itself included.

@@ -5,3 +5,6 @@ cluster   the cluster by kubectl and helm, with a kubeconfig of its own
 checks    what must be right before anything is touched
 run       namespaces, ArgoCD's chart, its projects and the application `pingvas`; then waiting
 """
+
+ACCEPTABLE = ("manifests", "Kubernetes", "API server", "nodes")
+"""Checks whose problem people may go on in spite of. Another account or cluster than the facts' is none of them."""

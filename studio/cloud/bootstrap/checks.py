@@ -16,8 +16,6 @@ from studio.cloud.bootstrap.cluster import Cluster, Described
 from studio.cloud.deploy.account import Account
 from studio.cloud.deploy.checks import Finding
 
-ACCEPTABLE = ("manifests", "Kubernetes", "API server", "nodes")
-"""Checks whose problem people may go on in spite of. Another account or cluster than the facts' is none of them."""
 SHOWN = 3
 
 

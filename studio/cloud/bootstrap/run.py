@@ -17,7 +17,7 @@ from blueprint.cluster import NAME
 from blueprint.delivery import REPOSITORY_URL
 from blueprint.rules import RuleError
 from k8s_charts.facts import Facts, load
-from studio.cloud.bootstrap import checks
+from studio.cloud.bootstrap import ACCEPTABLE, checks
 from studio.cloud.bootstrap.cluster import Cluster, Described, Say, describe, kubeconfig
 from studio.cloud.deploy.account import Account
 from studio.cloud.deploy.checks import Finding
@@ -68,10 +68,10 @@ class Bootstrap:
             UsageError: facts.yaml cannot be read, the profile does not exist, or nobody can accept that check.
             StudioError, NotRunningError: no credentials, no cluster, no way to its API server.
         """
-        if refused := sorted(self.options.accept - {*checks.ACCEPTABLE}):
+        if refused := sorted(self.options.accept - {*ACCEPTABLE}):
             raise UsageError(
                 f"No problem of {', '.join(refused)} can be accepted.",
-                advice=f"--accept takes one of these: {', '.join(checks.ACCEPTABLE)}.",
+                advice=f"--accept takes one of these: {', '.join(ACCEPTABLE)}.",
             )
         try:
             self.facts = load(self.gitops)

@@ -14,7 +14,7 @@ from k8s_charts import tree
 from k8s_charts.facts import Facts, placeholders
 from k8s_charts.folder import UNRELEASED
 from k8s_charts.main import build, files
-from studio.cloud.bootstrap.checks import ACCEPTABLE
+from studio.cloud.bootstrap import ACCEPTABLE
 from studio.errors import NotRunningError, StudioError, UsageError
 from tests.support.bootstrap import Make, commit, state
 from tests.support.eks import node
